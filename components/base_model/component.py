@@ -1,0 +1,26 @@
+"""KFP component of the base model."""
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("data"), install_kfp_package=False)
+def base_model(settings: str, model: dsl.Output[dsl.Model]):
+    """Fetch the diffusion model that everything starts from.
+
+    Args:
+        settings: The step's settings as JSON.
+        model: A folder in the diffusers format, safetensors only.
+    """
+    from components.base_model.resolve import resolve
+    from components.base_model.settings import BaseModelSettings
+    from components.task import run
+
+    run(
+        resolve,
+        name="base_model",
+        settings=BaseModelSettings.model_validate_json(settings),
+        inputs={},
+        output=model,
+    )

@@ -1,0 +1,31 @@
+"""Settings of the base model."""
+
+from pydantic import model_validator
+
+from components.settings import Settings
+
+EMBEDDED = "embedded"
+"""Name of the small base model that the project ships."""
+
+
+class BaseModelSettings(Settings):
+    """Which diffusion model everything starts from."""
+
+    source: str = EMBEDDED
+    """`embedded`, a folder in the diffusers format, or a hub id such as `owner/name`."""
+
+    revision: str = ""
+    """Commit hash of a hub model; required for one, meaningless otherwise."""
+
+    digest: str = ""
+    """Content digest of a folder, filled in when the run is prepared, so that a changed folder
+    is another model."""
+
+    @model_validator(mode="after")
+    def _hub_models_are_pinned(self) -> "BaseModelSettings":
+        hub = self.source != EMBEDDED and not self.digest and "/" in self.source
+        if hub and not self.source.startswith(("/", ".")) and len(self.revision) != 40:
+            raise ValueError(
+                f"hub model {self.source!r} needs revision=<40 hex digits>, the commit to pin"
+            )
+        return self

@@ -1,0 +1,46 @@
+"""Settings of data versioning."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from components.settings import Settings
+
+
+class DataSettings(Settings):
+    """How photos are read, split and cut into frames."""
+
+    classes: tuple[str, ...] = ()
+    """Defect classes to use, in the order of their labels; all that are found when empty."""
+
+    resolution: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 512
+    """Side of the square frames that all models see, pixels."""
+
+    framing: Literal["auto", "photo", "window"] = "auto"
+    """`photo` scales whole photos, `window` cuts native-scale squares around defects; `auto`
+    takes windows where the median photo's shorter side exceeds 1.5 times the resolution."""
+
+    clean_windows: Annotated[int, Field(ge=1, le=16)] = 1
+    """Windows cut from a defect-free photo."""
+
+    val_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
+    """Share of each class's photos in the validation part."""
+
+    test_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.25
+    """Share of each class's photos in the test part."""
+
+    group_column: str = ""
+    """Column of the user's `groups.csv` (columns file, and this one) that names the piece."""
+
+    group_pattern: str = ""
+    """Regular expression over the file's path whose first group names the physical piece. When
+    neither column nor pattern is given, groups are found from the pixels."""
+
+    smallest_defect: Annotated[int, Field(ge=1)] = 4
+    """Connected components of fewer pixels are not instances."""
+
+    @model_validator(mode="after")
+    def _one_grouping(self) -> "DataSettings":
+        if self.group_column and self.group_pattern:
+            raise ValueError("give group_column or group_pattern, not both")
+        return self

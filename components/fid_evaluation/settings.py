@@ -1,0 +1,24 @@
+"""Settings of the evaluation of synthetic images."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.settings import Settings
+
+
+class FIDSettings(Settings):
+    """How synthetic images are compared with real ones."""
+
+    weights: str = ""
+    """File with the Inception weights that clean-fid uses (inception-2015-12-05.pt); looked for
+    in the usual places when empty."""
+
+    mode: Literal["clean", "legacy_pytorch", "legacy_tensorflow"] = "clean"
+    """clean-fid's name for the way pictures are resized."""
+
+    diversity_drivers: Annotated[int, Field(ge=1, le=1000)] = 10
+    """Drivers whose samples are compared with each other; the paper takes 10."""
+
+    batch: Annotated[int, Field(ge=1, le=512)] = 16
+    """Pictures whose features are computed at once."""

@@ -1,0 +1,45 @@
+"""KFP component of the evaluation of segmenters."""
+
+from typing import List  # noqa: UP035 - KFP reads this spelling only
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("data"), install_kfp_package=False)
+def iou_evaluation(
+    dataset: dsl.Input[dsl.Dataset],
+    networks: dsl.Input[List[dsl.Model]],
+    fraction: float,
+    seed: int,
+    settings: str,
+    scores: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Score the segmenters of one fraction on the held-out test part.
+
+    Args:
+        dataset: The dataset artifact.
+        networks: The segmenters, one for every regime and seed.
+        fraction: The fraction of the real data that they were trained on.
+        seed: Seed of the bootstrap.
+        settings: The step's settings as JSON.
+        scores: mAP, IoU and Hausdorff distance with intervals, per class and overall.
+        metrics: The overall numbers.
+    """
+    from components.fraction import percent
+    from components.iou_evaluation.evaluate import evaluate
+    from components.iou_evaluation.settings import IoUSettings
+    from components.task import run
+
+    run(
+        evaluate,
+        name="iou_evaluation",
+        label=f"iou_evaluation {percent(fraction)}",
+        settings=IoUSettings.model_validate_json(settings),
+        inputs={"dataset": dataset, "networks": networks},
+        output=scores,
+        metrics=metrics,
+        scalars={"fraction": fraction, "seed": seed},
+    )

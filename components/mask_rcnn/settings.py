@@ -1,0 +1,49 @@
+"""Settings of the segmenter."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.settings import Settings
+
+Regime = Literal["real", "synthetic", "synthetic_then_real"]
+
+REGIMES: tuple[Regime, ...] = ("real", "synthetic", "synthetic_then_real")
+"""What a segmenter is trained on, in the order of the paper's table 1."""
+
+
+class MaskRCNNSettings(Settings):
+    """Training of Mask R-CNN, the same for every regime."""
+
+    backend: Literal["torchvision", "detectron2"] = "torchvision"
+    """Library whose Mask R-CNN is trained."""
+
+    backbone: Literal["mobilenet_v3", "resnet18", "resnet50"] = "resnet50"
+    """Feature extractor, with a feature pyramid; `mobilenet_v3` is torchvision's alone."""
+
+    size: Literal["small", "full"] = "full"
+    """Heads and proposal counts: the library's own, or ones that a CPU can train."""
+
+    weights: str = ""
+    """A safetensors file with pretrained backbone weights; random ones when empty."""
+
+    steps: Annotated[int, Field(ge=1, le=1_000_000)] = 3000
+    """Optimiser steps of every regime; pre-training and fine-tuning together make as many."""
+
+    pretrain_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of the steps that `synthetic_then_real` spends on synthetic images."""
+
+    batch: Annotated[int, Field(ge=1, le=256)] = 4
+    """Images a step."""
+
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
+    """Peak learning rate of AdamW; linear warm-up over a tenth of the steps, then cosine."""
+
+    validations: Annotated[int, Field(ge=1, le=100)] = 4
+    """How often the validation part is scored; the best of these states is kept."""
+
+    bf16: bool = False
+    """Compute in bfloat16 on a GPU; without meaning on a CPU."""
+
+    checkpoint_every: Annotated[int, Field(ge=1)] = 50
+    """Optimiser steps between two checkpoints."""

@@ -1,0 +1,73 @@
+"""Progress of long loops as plain lines with a rate and a remaining time.
+
+Steps run in processes of their own whose output is a log, on a laptop as on a cluster, so a
+bar that redraws itself is of no use: a line every few seconds is.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+MARK = "» "
+"""Lines for people start with this; `defectory run` shows them and keeps the rest in its log."""
+
+LABEL = "DEFECTORY_LABEL"
+"""Environment variable with the name of the running task, put in front of every line."""
+
+T = TypeVar("T")
+
+
+class _Lines:
+    """A text stream that turns tqdm's redrawn bar into lines."""
+
+    def write(self, text: str) -> None:
+        line = text.strip("\r\n ")
+        if line:
+            say(line)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
+def say(line: str) -> None:
+    """Write one line to the person who watches the run."""
+    label = os.environ.get(LABEL, "")
+    sys.stdout.write(f"{MARK}{label}{'  ' if label else ''}{line}\n")
+    sys.stdout.flush()
+
+
+def track(
+    items: Iterable[T],
+    what: str,
+    *,
+    total: int | None = None,
+    done: int = 0,
+    unit: str = "steps",
+    seconds: float = 5.0,
+) -> Iterator[T]:
+    """Yield `items`, writing a line at most every `seconds` with count, rate and time left.
+
+    Args:
+        items: What is still to do.
+        what: Name of the loop, for instance `training`.
+        total: Number of all items, those already done included; by default `done + len(items)`.
+        done: Number of items an earlier, interrupted run has done.
+        unit: What one item is called, in the plural.
+        seconds: Shortest time between two lines.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = done + len(items)
+    yield from tqdm(
+        items,
+        desc=what,
+        total=total,
+        initial=done,
+        unit=f" {unit}",
+        mininterval=seconds,
+        maxinterval=seconds * 2,
+        file=_Lines(),
+        bar_format="{desc} {n_fmt}/{total_fmt}{unit}, {rate_fmt}, {remaining} left",
+    )

@@ -1,0 +1,62 @@
+"""KFP component of the report."""
+
+from typing import List  # noqa: UP035 - KFP reads this spelling only
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("data"), install_kfp_package=False)
+def report(
+    dataset: dsl.Input[dsl.Dataset],
+    drivers: dsl.Input[dsl.Dataset],
+    prior_images: dsl.Input[dsl.Dataset],
+    concepts: dsl.Input[List[dsl.Model]],
+    controls: dsl.Input[List[dsl.Model]],
+    plans: dsl.Input[List[dsl.Dataset]],
+    synthetics: dsl.Input[List[dsl.Dataset]],
+    scores: dsl.Input[List[dsl.Artifact]],
+    qualities: dsl.Input[List[dsl.Artifact]],
+    config: str,
+    settings: str,
+    page: dsl.Output[dsl.Artifact],
+):
+    """Write the report and the summary of the whole run.
+
+    Args:
+        dataset: The dataset artifact.
+        drivers: The drivers of the annotated training frames.
+        prior_images: The class images.
+        concepts: The models of phase 1, one a fraction.
+        controls: The hypernetworks of phase 2, one a fraction.
+        plans: The plans, one a fraction.
+        synthetics: The synthetic sets, one a fraction.
+        scores: The segmenters' scores, one a fraction.
+        qualities: The synthetic sets' scores, one a fraction.
+        config: The whole run's configuration as JSON.
+        settings: The step's settings as JSON.
+        page: `report.html` and `summary.json`.
+    """
+    from components.report.settings import ReportSettings
+    from components.report.write import write
+    from components.task import run
+
+    run(
+        write,
+        name="report",
+        settings=ReportSettings.model_validate_json(settings),
+        inputs={
+            "dataset": dataset,
+            "drivers": drivers,
+            "prior": prior_images,
+            "concepts": concepts,
+            "controls": controls,
+            "plans": plans,
+            "synthetics": synthetics,
+            "scores": scores,
+            "qualities": qualities,
+        },
+        output=page,
+        scalars={"config": config},
+    )

@@ -1,0 +1,226 @@
+"""The edge between a step, which computes, and the system that runs it.
+
+A component calls `run` with its step function. `run` looks the step up in the store, runs it at
+most once for the same content, continues what an interrupted try left, records time, memory and
+lineage, and passes the result on: files to KFP's artifact, finite numbers to KFP's metrics, all
+of it to MLflow.
+
+Environment variables, set by whoever runs the pipeline and never part of a result:
+
+    DEFECTORY_STORE    the store's folder; without it nothing outlives the task
+    DEFECTORY_SPOOL    a folder for notices of finished tasks, read by a process that logs them to
+                       MLflow; without it the task logs itself
+    DEFECTORY_LEASE    a file that is locked while a step computes, so that the tasks of one
+                       machine do not compete for its cores or its accelerator
+"""
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.outcome import Outcome
+from components.progress import LABEL, say
+from components.settings import Settings
+from components.store import (
+    RECORD,
+    Slot,
+    Store,
+    digest_code,
+    digest_packages,
+    digest_tree,
+    key,
+    place,
+)
+
+STORE = "DEFECTORY_STORE"
+SPOOL = "DEFECTORY_SPOOL"
+LEASE = "DEFECTORY_LEASE"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a run knows of one finished step.
+
+    Attributes:
+        step: Name of the step, that of its folder.
+        label: Name of this task of the run, for people: `dreambooth 10 %`.
+        key: Digest of all that the result depends on.
+        digest: Digest of the result's content.
+        settings: The step's settings.
+        scalars: The step's other parameters.
+        inputs: Content digest of every input, or of every element of a list input.
+        metrics: The step's numbers.
+        curves: The step's curves.
+        warnings: What a reader must know before the numbers.
+        seconds: Wall time of the try that finished, imports included.
+        continued: Whether that try continued an interrupted one.
+        memory: Peak resident memory of the process, bytes.
+        device_memory: Peak memory on the accelerator, bytes; 0 without one.
+        packages: Versions of the packages that compute.
+        lineage: Records of all steps this one depends on, without their own lineage.
+    """
+
+    step: str
+    label: str
+    key: str
+    digest: str
+    settings: Mapping[str, Any]
+    scalars: Mapping[str, Any]
+    inputs: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    curves: Mapping[str, list[tuple[int, float]]]
+    warnings: list[str]
+    seconds: float
+    continued: bool
+    memory: int
+    device_memory: int
+    packages: str
+    lineage: list["Record"] = field(default_factory=list)
+
+
+def read_record(folder: Path) -> Record:
+    """The record of the step that made an artifact."""
+    fields = json.loads((folder / RECORD).read_text())
+    lineage = [Record(**one) for one in fields.pop("lineage")]
+    return Record(**fields, lineage=lineage)
+
+
+def run(
+    step: Callable[..., Outcome],
+    *,
+    name: str,
+    settings: Settings,
+    inputs: Mapping[str, Any],
+    output: Any,
+    label: str = "",
+    metrics: Any | None = None,
+    scalars: Mapping[str, Any] | None = None,
+    places: Mapping[str, Path] | None = None,
+) -> None:
+    """Run a step for a component, or reuse what it made before from the same content.
+
+    The step is called as `step(out=..., settings=..., **inputs, **scalars)`, inputs as `Path` or
+    `list[Path]`. It finds in `out` what an interrupted try left there.
+
+    Args:
+        step: The step's function.
+        name: The step's name, that of its folder.
+        settings: Its settings.
+        inputs: KFP artifacts, or lists of them, by parameter name.
+        output: KFP artifact that receives the result.
+        label: Name of this task for people; the step's name by default.
+        metrics: KFP metrics artifact that receives the numbers.
+        scalars: The step's other parameters.
+        places: Folders whose content one of the scalars already identifies.
+    """
+    started = time.monotonic()
+    label = label or name
+    os.environ[LABEL] = label
+    scalars = dict(scalars or {})
+    paths = {
+        parameter: [Path(one.path) for one in value] if isinstance(value, list)
+        else Path(value.path)
+        for parameter, value in inputs.items()
+    }  # fmt: skip
+    sources = {
+        parameter: [read_record(one) for one in value] if isinstance(value, list)
+        else read_record(value)
+        for parameter, value in paths.items()
+    }  # fmt: skip
+    digests = {
+        parameter: [one.digest for one in value] if isinstance(value, list) else value.digest
+        for parameter, value in sources.items()
+    }
+    content = key(digest_code(step.__module__), settings.model_dump_json(), scalars, digests)
+
+    with contextlib.ExitStack() as stack:
+        folder = os.environ.get(STORE) or stack.enter_context(tempfile.TemporaryDirectory())
+        slot = Store(Path(folder)).slot(name, content)
+        stack.enter_context(_locked(slot.path.with_suffix(".lock")))
+        reused = slot.finished
+        if not reused:
+            if lease := os.environ.get(LEASE):
+                stack.enter_context(_locked(Path(lease)))
+            continued = any(slot.work.iterdir())
+            say("continues where it was interrupted" if continued else "starts")
+            outcome = step(
+                out=slot.work, settings=settings, **paths, **scalars, **(places or {})
+            )
+            record = Record(
+                step=name,
+                label=label,
+                key=content,
+                digest=digest_tree(slot.work),
+                settings=settings.model_dump(mode="json"),
+                scalars=scalars,
+                inputs=digests,
+                metrics={one: float(value) for one, value in outcome.metrics.items()},
+                curves={one: [(int(x), float(y)) for x, y in points]
+                        for one, points in outcome.curves.items()},
+                warnings=list(outcome.warnings),
+                seconds=time.monotonic() - started,
+                continued=continued,
+                memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+                device_memory=_device_memory(),
+                packages=digest_packages(),
+                lineage=_lineage(sources),
+            )  # fmt: skip
+            slot.finish(asdict(record))
+        _hand_over(slot, output, metrics, label, reused)
+    say("is done already" if reused else f"done in {time.monotonic() - started:.1f} s")
+
+
+def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
+    place(slot.result, Path(output.path))
+    record = read_record(slot.result)
+    output.metadata.update(label=label, key=record.key, digest=record.digest)
+    if metrics is not None:
+        for one, value in record.metrics.items():
+            if math.isfinite(value):
+                metrics.log_metric(one, value)
+    if spool := os.environ.get(SPOOL):
+        notice = Path(spool) / f"{time.time_ns()}-{os.getpid()}.json"
+        aside = notice.with_suffix(".part")
+        aside.write_text(
+            json.dumps({"result": str(slot.result), "label": label, "reused": reused})
+        )
+        aside.rename(notice)
+    else:
+        from components.tracking import log
+
+        log(slot.result, label=label, reused=reused)
+
+
+def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:
+    found: dict[str, Record] = {}
+    for value in sources.values():
+        for record in value if isinstance(value, list) else [value]:
+            for one in (*record.lineage, record):
+                fields = {**one.__dict__, "lineage": []}
+                found.setdefault(f"{one.step} {one.key}", Record(**fields))
+    return list(found.values())
+
+
+def _device_memory() -> int:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return 0
+    return int(torch.cuda.max_memory_allocated())
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,82 @@
+"""KFP components of phase 1: the class images, and the training on the concept."""
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("diffusion"), install_kfp_package=False)
+def prior(
+    base: dsl.Input[dsl.Model],
+    noun: str,
+    resolution: int,
+    seed: int,
+    settings: str,
+    images: dsl.Output[dsl.Dataset],
+):
+    """Draw the class images for prior preservation with the base model's own sampler.
+
+    Args:
+        base: The base model.
+        noun: Class noun of the domain.
+        resolution: Side of the images, pixels.
+        seed: Seed of the images.
+        settings: The step's settings as JSON.
+        images: The class images.
+    """
+    from components.task import run
+    from components.valvano.dreambooth.prior import draw_prior
+    from components.valvano.dreambooth.settings import PriorSettings
+
+    run(
+        draw_prior,
+        name="prior",
+        settings=PriorSettings.model_validate_json(settings),
+        inputs={"base": base},
+        output=images,
+        scalars={"noun": noun, "resolution": resolution, "seed": seed},
+    )
+
+
+@dsl.component(base_image=image("diffusion"), install_kfp_package=False)
+def dreambooth(
+    dataset: dsl.Input[dsl.Dataset],
+    base: dsl.Input[dsl.Model],
+    prior_images: dsl.Input[dsl.Dataset],
+    fraction: float,
+    token: str,
+    noun: str,
+    seed: int,
+    settings: str,
+    concept: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Phase 1: teach the base model the concept, with class-specific prior preservation.
+
+    Args:
+        dataset: The dataset artifact.
+        base: The base model.
+        prior_images: The class images.
+        fraction: Fraction of the real data to train on.
+        token: Rare word that names the concept.
+        noun: Class noun of the domain.
+        seed: Seed of the training.
+        settings: The step's settings as JSON.
+        concept: The fine-tuned model, a folder in the diffusers format.
+        metrics: Final losses.
+    """
+    from components.fraction import percent
+    from components.task import run
+    from components.valvano.dreambooth.settings import DreamBoothSettings
+    from components.valvano.dreambooth.train import train
+
+    run(
+        train,
+        name="dreambooth",
+        label=f"dreambooth {percent(fraction)}",
+        settings=DreamBoothSettings.model_validate_json(settings),
+        inputs={"dataset": dataset, "base": base, "prior": prior_images},
+        output=concept,
+        metrics=metrics,
+        scalars={"fraction": fraction, "token": token, "noun": noun, "seed": seed},
+    )

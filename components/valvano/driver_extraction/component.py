@@ -1,0 +1,34 @@
+"""KFP component of the driver extraction."""
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("data"), install_kfp_package=False)
+def driver_extraction(
+    dataset: dsl.Input[dsl.Dataset],
+    settings: str,
+    drivers: dsl.Output[dsl.Dataset],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Make the topological driver of every annotated training frame.
+
+    Args:
+        dataset: The dataset artifact.
+        settings: The step's settings as JSON.
+        drivers: The drivers and the recipe they were made by.
+        metrics: Number of drivers and how much of them is structure.
+    """
+    from components.task import run
+    from components.valvano.driver_extraction.extract import extract
+    from components.valvano.driver_extraction.settings import DriverSettings
+
+    run(
+        extract,
+        name="driver_extraction",
+        settings=DriverSettings.model_validate_json(settings),
+        inputs={"dataset": dataset},
+        output=drivers,
+        metrics=metrics,
+    )

@@ -1,0 +1,47 @@
+"""KFP component of phase 2, learning the condition."""
+
+from kfp import dsl
+
+from components.image import image
+
+
+@dsl.component(base_image=image("diffusion"), install_kfp_package=False)
+def hypernetwork(
+    dataset: dsl.Input[dsl.Dataset],
+    drivers: dsl.Input[dsl.Dataset],
+    concept: dsl.Input[dsl.Model],
+    fraction: float,
+    token: str,
+    seed: int,
+    settings: str,
+    control: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+):
+    """Phase 2: train the copy that reads the driver and steers the frozen model.
+
+    Args:
+        dataset: The dataset artifact.
+        drivers: The drivers of the annotated training frames.
+        concept: The model of phase 1, frozen here.
+        fraction: Fraction of the real data to train on.
+        token: Rare word that names the concept.
+        seed: Seed of the training.
+        settings: The step's settings as JSON.
+        control: The hypernetwork, a diffusers ControlNet.
+        metrics: Final losses.
+    """
+    from components.fraction import percent
+    from components.task import run
+    from components.valvano.hypernetwork.settings import HyperNetworkSettings
+    from components.valvano.hypernetwork.train import train
+
+    run(
+        train,
+        name="hypernetwork",
+        label=f"hypernetwork {percent(fraction)}",
+        settings=HyperNetworkSettings.model_validate_json(settings),
+        inputs={"dataset": dataset, "drivers": drivers, "concept": concept},
+        output=control,
+        metrics=metrics,
+        scalars={"fraction": fraction, "token": token, "seed": seed},
+    )

@@ -1,0 +1,49 @@
+"""Settings of the synthesis: its plan and its sampler."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from components.settings import Settings
+
+
+class PlanSettings(Settings):
+    """Which images are made: defect-free photos, masks, and how both are varied."""
+
+    images: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """Number of synthetic images for every fraction."""
+
+    samples: Annotated[int, Field(ge=1, le=15)] = 15
+    """Images drawn from one driver with different seeds; the paper's limit is 15."""
+
+    augmentations: Annotated[int, Field(ge=1, le=10)] = 10
+    """Augmented versions of one defect-free frame; the paper makes 10."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 20.0
+    """Largest rotation of a mask, degrees."""
+
+    scaling: Annotated[float, Field(ge=1, le=2)] = 1.2
+    """Largest factor by which a mask grows or shrinks."""
+
+    warp: Annotated[float, Field(ge=0, le=0.1)] = 0.015
+    """Amplitude of the smooth random displacement of a mask, as a share of the frame's side."""
+
+
+class SynthesisSettings(Settings):
+    """How a planned image is drawn."""
+
+    steps: Annotated[int, Field(ge=1, le=1000)] = 30
+    """Denoising steps an image."""
+
+    guidance: Annotated[float, Field(ge=1, le=30)] = 5.0
+    """Scale of classifier-free guidance; 1 is none."""
+
+    conditioning: Annotated[float, Field(ge=0, le=5)] = 1.0
+    """Scale of the hypernetwork's residuals."""
+
+    batch: Annotated[int, Field(ge=1, le=256)] = 8
+    """Images drawn at once; the last batch is filled up, so that every image is computed in the
+    same shape whatever its company."""
+
+    bf16: bool = False
+    """Compute in bfloat16 on a GPU; without meaning on a CPU."""
