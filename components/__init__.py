@@ -1,0 +1,1 @@
+"""The steps of the pipelines, and the ideas that they share."""

@@ -57,7 +57,7 @@ class Checkpoint:
             return 0
         with safe_open(self.path, "pt") as stored:
             about = stored.metadata()
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
         for name, module in self.modules.items():
             module.load_state_dict(_below(tensors, f"{name}/"))
         state: dict[int, dict[str, Any]] = {}

@@ -124,10 +124,11 @@ class Dataset:
         """Open the artifact in `path`; pictures are read when asked for."""
         self.path = path
         fields = json.loads((path / "dataset.json").read_text())
-        self.about = About(
-            **{key: tuple(value) if isinstance(value, list) else value
-               for key, value in fields.items()}
-        )  # fmt: skip
+        fields["classes"], fields["fractions"] = (
+            tuple(fields["classes"]),
+            tuple(fields["fractions"]),
+        )
+        self.about = About(**fields)
         self.classes = self.about.classes
         self.resolution = self.about.resolution
 
@@ -243,7 +244,8 @@ def write_image(path: Path, picture: NDArray[np.uint8]) -> None:
 def _rows(path: Path) -> list[dict[str, Any]]:
     import pandas
 
-    return pandas.read_parquet(path).to_dict("records")
+    table = pandas.read_parquet(path)
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _write_part(

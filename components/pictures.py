@@ -50,9 +50,7 @@ def grid(pictures: Sequence[Image], columns: int, gap: int = 2) -> Image:
         raise ValueError("a grid needs at least one picture, and all of one size")
     height, width, _ = pictures[0].shape
     rows = -(-len(pictures) // columns)
-    canvas = np.full(
-        (rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8
-    )
+    canvas = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
     for number, picture in enumerate(pictures):
         y, x = (number // columns) * (height + gap), (number % columns) * (width + gap)
         canvas[y : y + height, x : x + width] = picture

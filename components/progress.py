@@ -6,7 +6,7 @@ bar that redraws itself is of no use: a line every few seconds is.
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -58,7 +58,7 @@ def track(
         unit: What one item is called, in the plural.
         seconds: Shortest time between two lines.
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = done + len(items)
     yield from tqdm(
         items,

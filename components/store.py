@@ -77,8 +77,14 @@ class Slot:
         return (self.result / RECORD).is_file()
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Turn the work folder into the result, with its record."""
+        """Turn the work folder into the result, with its record; its files become read-only.
+
+        Other places hold links to them, so a file edited there in place would change here.
+        """
         (self.work / RECORD).write_text(json.dumps(record, indent=1))
+        for path in self.work.rglob("*"):
+            if path.is_file():
+                path.chmod(0o444)
         self.work.rename(self.result)
 
 

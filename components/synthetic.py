@@ -57,8 +57,8 @@ class SyntheticSet:
         import pandas
 
         names = list(Provenance.__dataclass_fields__)
-        rows = pandas.read_parquet(self.path / "provenance.parquet", columns=names)
-        return [Provenance(**row) for row in rows.to_dict("records")]
+        table = pandas.read_parquet(self.path / "provenance.parquet", columns=names)
+        return [Provenance(*row) for row in table[names].itertuples(index=False)]
 
     def image(self, one: Provenance) -> Image:
         """The image's pixels, (side, side, 3)."""
@@ -82,8 +82,7 @@ class SyntheticSet:
         document = json.loads((self.path / "annotations.json").read_text())
         images = {image["id"]: image for image in document["images"]}
         found: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = {
-            image["file_name"]: ((image["height"], image["width"]), [])
-            for image in images.values()
+            image["file_name"]: ((image["height"], image["width"]), []) for image in images.values()
         }
         for annotation in document["annotations"]:
             found[images[annotation["image_id"]]["file_name"]][1].append(annotation)

@@ -12,6 +12,8 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
                        MLflow; without it the task logs itself
     DEFECTORY_LEASE    a file that is locked while a step computes, so that the tasks of one
                        machine do not compete for its cores or its accelerator
+    DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
+                       in a fork (components/warm.py); without it a step computes in its task
 """
 
 import contextlib
@@ -19,16 +21,13 @@ import fcntl
 import json
 import math
 import os
-import resource
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from components.outcome import Outcome
 from components.progress import LABEL, say
 from components.settings import Settings
 from components.store import (
@@ -41,10 +40,12 @@ from components.store import (
     key,
     place,
 )
+from components.warm import Call, perform, perform_warm
 
 STORE = "DEFECTORY_STORE"
 SPOOL = "DEFECTORY_SPOOL"
 LEASE = "DEFECTORY_LEASE"
+WARM = "DEFECTORY_WARM"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Record:
         metrics: The step's numbers.
         curves: The step's curves.
         warnings: What a reader must know before the numbers.
-        seconds: Wall time of the try that finished, imports included.
+        seconds: Wall time of the try that finished, waiting for its turn not included.
         continued: Whether that try continued an interrupted one.
         memory: Peak resident memory of the process, bytes.
         device_memory: Peak memory on the accelerator, bytes; 0 without one.
@@ -96,7 +97,7 @@ def read_record(folder: Path) -> Record:
 
 
 def run(
-    step: Callable[..., Outcome],
+    step: str,
     *,
     name: str,
     settings: Settings,
@@ -113,7 +114,8 @@ def run(
     `list[Path]`. It finds in `out` what an interrupted try left there.
 
     Args:
-        step: The step's function.
+        step: The step's function, as `module:name`, so that nothing of it is imported where it
+            need not run.
         name: The step's name, that of its folder.
         settings: Its settings.
         inputs: KFP artifacts, or lists of them, by parameter name.
@@ -141,21 +143,43 @@ def run(
         parameter: [one.digest for one in value] if isinstance(value, list) else value.digest
         for parameter, value in sources.items()
     }
-    content = key(digest_code(step.__module__), settings.model_dump_json(), scalars, digests)
+    content = key(digest_code(step.partition(":")[0]), settings.model_dump_json(), scalars, digests)
 
     with contextlib.ExitStack() as stack:
         folder = os.environ.get(STORE) or stack.enter_context(tempfile.TemporaryDirectory())
         slot = Store(Path(folder)).slot(name, content)
-        stack.enter_context(_locked(slot.path.with_suffix(".lock")))
+        stack.enter_context(_locked(slot.path.with_suffix(".lock"), "the same step of another run"))
         reused = slot.finished
         if not reused:
             if lease := os.environ.get(LEASE):
                 stack.enter_context(_locked(Path(lease)))
+            computing = time.monotonic()
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
-            outcome = step(
-                out=slot.work, settings=settings, **paths, **scalars, **(places or {})
+            call = Call(
+                step=step,
+                settings=f"{type(settings).__module__}:{type(settings).__qualname__}",
+                values=settings.model_dump_json(),
+                folders={
+                    "out": str(slot.work),
+                    **{name: str(path) for name, path in (places or {}).items()},
+                    **{
+                        parameter: [str(one) for one in value]
+                        if isinstance(value, list)
+                        else str(value)
+                        for parameter, value in paths.items()
+                    },
+                },
+                scalars=scalars,
+                environment=dict(os.environ),
             )
+            try:
+                warm = os.environ.get(WARM)
+                done = perform_warm(call, Path(warm)) if warm else perform(call)
+            except Exception as error:
+                say(f"failed: {error}")
+                raise
+            outcome = done.outcome
             record = Record(
                 step=name,
                 label=label,
@@ -168,10 +192,10 @@ def run(
                 curves={one: [(int(x), float(y)) for x, y in points]
                         for one, points in outcome.curves.items()},
                 warnings=list(outcome.warnings),
-                seconds=time.monotonic() - started,
+                seconds=time.monotonic() - computing,
                 continued=continued,
-                memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-                device_memory=_device_memory(),
+                memory=done.memory,
+                device_memory=done.device_memory,
                 packages=digest_packages(),
                 lineage=_lineage(sources),
             )  # fmt: skip
@@ -192,13 +216,15 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
         notice = Path(spool) / f"{time.time_ns()}-{os.getpid()}.json"
         aside = notice.with_suffix(".part")
         aside.write_text(
-            json.dumps({"result": str(slot.result), "label": label, "reused": reused})
+            json.dumps(
+                {"result": str(slot.result), "label": label, "reused": reused, "task": output.uri}
+            )
         )
         aside.rename(notice)
     else:
         from components.tracking import log
 
-        log(slot.result, label=label, reused=reused)
+        log(slot.result, label=label, reused=reused, task=output.uri)
 
 
 def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:
@@ -211,16 +237,14 @@ def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:
     return list(found.values())
 
 
-def _device_memory() -> int:
-    torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
-        return 0
-    return int(torch.cuda.max_memory_allocated())
-
-
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, holder: str = "") -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if holder:
+                say(f"waits for {holder}")
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -1,0 +1,1 @@
+"""The diffusion model that everything starts from."""

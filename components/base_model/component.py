@@ -13,12 +13,11 @@ def base_model(settings: str, model: dsl.Output[dsl.Model]):
         settings: The step's settings as JSON.
         model: A folder in the diffusers format, safetensors only.
     """
-    from components.base_model.resolve import resolve
     from components.base_model.settings import BaseModelSettings
     from components.task import run
 
     run(
-        resolve,
+        "components.base_model.resolve:resolve",
         name="base_model",
         settings=BaseModelSettings.model_validate_json(settings),
         inputs={},

@@ -1,0 +1,1 @@
+"""Photos in any folder form become one versioned dataset artifact."""

@@ -30,12 +30,11 @@ def data_versioning(
     """
     from components.data_versioning.settings import DataSettings
     from components.data_versioning.source import fetched
-    from components.data_versioning.version import version
     from components.task import run
 
     with fetched(data, revision) as folder:
         run(
-            version,
+            "components.data_versioning.version:version",
             name="data_versioning",
             settings=DataSettings.model_validate_json(settings),
             inputs={},

@@ -28,13 +28,12 @@ def fid_evaluation(
         quality: FID, KID, low-layer FID, diversity, adherence, each with its protocol.
         metrics: The finite ones.
     """
-    from components.fid_evaluation.evaluate import evaluate
     from components.fid_evaluation.settings import FIDSettings
     from components.fraction import percent
     from components.task import run
 
     run(
-        evaluate,
+        "components.fid_evaluation.evaluate:evaluate",
         name="fid_evaluation",
         label=f"fid_evaluation {percent(fraction)}",
         settings=FIDSettings.model_validate_json(settings),

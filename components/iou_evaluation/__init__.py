@@ -1,0 +1,1 @@
+"""What a segmenter is worth on held-out photos."""

@@ -1,7 +1,5 @@
 """KFP component of the evaluation of segmenters."""
 
-from typing import List  # noqa: UP035 - KFP reads this spelling only
-
 from kfp import dsl
 
 from components.image import image
@@ -10,7 +8,7 @@ from components.image import image
 @dsl.component(base_image=image("data"), install_kfp_package=False)
 def iou_evaluation(
     dataset: dsl.Input[dsl.Dataset],
-    networks: dsl.Input[List[dsl.Model]],
+    networks: dsl.Input[list[dsl.Model]],
     fraction: float,
     seed: int,
     settings: str,
@@ -29,12 +27,11 @@ def iou_evaluation(
         metrics: The overall numbers.
     """
     from components.fraction import percent
-    from components.iou_evaluation.evaluate import evaluate
     from components.iou_evaluation.settings import IoUSettings
     from components.task import run
 
     run(
-        evaluate,
+        "components.iou_evaluation.evaluate:evaluate",
         name="iou_evaluation",
         label=f"iou_evaluation {percent(fraction)}",
         settings=IoUSettings.model_validate_json(settings),

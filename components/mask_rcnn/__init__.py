@@ -1,0 +1,1 @@
+"""The segmenter, trained in every regime."""

@@ -28,12 +28,11 @@ def mask_rcnn(
     """
     from components.fraction import percent
     from components.mask_rcnn.settings import MaskRCNNSettings
-    from components.mask_rcnn.train import train
     from components.task import run
 
     regime, seed = str(experiment["regime"]), int(experiment["seed"])
     run(
-        train,
+        "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} {regime.replace('_', ' ')}",
         settings=MaskRCNNSettings.model_validate_json(settings),
@@ -65,11 +64,10 @@ def judge(
     """
     from components.fraction import percent
     from components.mask_rcnn.settings import MaskRCNNSettings
-    from components.mask_rcnn.train import train
     from components.task import run
 
     run(
-        train,
+        "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} real, the judge",
         settings=MaskRCNNSettings.model_validate_json(settings),

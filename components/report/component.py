@@ -1,7 +1,5 @@
 """KFP component of the report."""
 
-from typing import List  # noqa: UP035 - KFP reads this spelling only
-
 from kfp import dsl
 
 from components.image import image
@@ -12,12 +10,12 @@ def report(
     dataset: dsl.Input[dsl.Dataset],
     drivers: dsl.Input[dsl.Dataset],
     prior_images: dsl.Input[dsl.Dataset],
-    concepts: dsl.Input[List[dsl.Model]],
-    controls: dsl.Input[List[dsl.Model]],
-    plans: dsl.Input[List[dsl.Dataset]],
-    synthetics: dsl.Input[List[dsl.Dataset]],
-    scores: dsl.Input[List[dsl.Artifact]],
-    qualities: dsl.Input[List[dsl.Artifact]],
+    concepts: dsl.Input[list[dsl.Model]],
+    controls: dsl.Input[list[dsl.Model]],
+    plans: dsl.Input[list[dsl.Dataset]],
+    synthetics: dsl.Input[list[dsl.Dataset]],
+    scores: dsl.Input[list[dsl.Artifact]],
+    qualities: dsl.Input[list[dsl.Artifact]],
     config: str,
     settings: str,
     page: dsl.Output[dsl.Artifact],
@@ -39,11 +37,10 @@ def report(
         page: `report.html` and `summary.json`.
     """
     from components.report.settings import ReportSettings
-    from components.report.write import write
     from components.task import run
 
     run(
-        write,
+        "components.report.write:write",
         name="report",
         settings=ReportSettings.model_validate_json(settings),
         inputs={

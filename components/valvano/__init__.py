@@ -1,0 +1,1 @@
+"""The method of Valvano et al., WACV 2024."""

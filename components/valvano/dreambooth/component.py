@@ -25,11 +25,10 @@ def prior(
         images: The class images.
     """
     from components.task import run
-    from components.valvano.dreambooth.prior import draw_prior
     from components.valvano.dreambooth.settings import PriorSettings
 
     run(
-        draw_prior,
+        "components.valvano.dreambooth.prior:draw_prior",
         name="prior",
         settings=PriorSettings.model_validate_json(settings),
         inputs={"base": base},
@@ -68,10 +67,9 @@ def dreambooth(
     from components.fraction import percent
     from components.task import run
     from components.valvano.dreambooth.settings import DreamBoothSettings
-    from components.valvano.dreambooth.train import train
 
     run(
-        train,
+        "components.valvano.dreambooth.train:train",
         name="dreambooth",
         label=f"dreambooth {percent(fraction)}",
         settings=DreamBoothSettings.model_validate_json(settings),

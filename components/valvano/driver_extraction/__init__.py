@@ -1,0 +1,1 @@
+"""The topological driver."""

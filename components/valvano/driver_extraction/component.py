@@ -21,11 +21,10 @@ def driver_extraction(
         metrics: Number of drivers and how much of them is structure.
     """
     from components.task import run
-    from components.valvano.driver_extraction.extract import extract
     from components.valvano.driver_extraction.settings import DriverSettings
 
     run(
-        extract,
+        "components.valvano.driver_extraction.extract:extract",
         name="driver_extraction",
         settings=DriverSettings.model_validate_json(settings),
         inputs={"dataset": dataset},

@@ -33,10 +33,9 @@ def hypernetwork(
     from components.fraction import percent
     from components.task import run
     from components.valvano.hypernetwork.settings import HyperNetworkSettings
-    from components.valvano.hypernetwork.train import train
 
     run(
-        train,
+        "components.valvano.hypernetwork.train:train",
         name="hypernetwork",
         label=f"hypernetwork {percent(fraction)}",
         settings=HyperNetworkSettings.model_validate_json(settings),

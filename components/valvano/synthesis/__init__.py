@@ -1,0 +1,1 @@
+"""The plan of the synthesis, its shards, and their merge."""

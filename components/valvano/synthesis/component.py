@@ -1,7 +1,5 @@
 """KFP components of the synthesis: its plan, the shards that draw it, and their merge."""
 
-from typing import List  # noqa: UP035 - KFP reads this spelling only
-
 from kfp import dsl
 
 from components.image import image
@@ -32,11 +30,10 @@ def plan(
     """
     from components.fraction import percent
     from components.task import run
-    from components.valvano.synthesis.plan import make_plan
     from components.valvano.synthesis.settings import PlanSettings
 
     run(
-        make_plan,
+        "components.valvano.synthesis.plan:make_plan",
         name="plan",
         label=f"plan {percent(fraction)}",
         settings=PlanSettings.model_validate_json(settings),
@@ -76,11 +73,10 @@ def synthesis(
     """
     from components.fraction import percent
     from components.task import run
-    from components.valvano.synthesis.draw import draw
     from components.valvano.synthesis.settings import SynthesisSettings
 
     run(
-        draw,
+        "components.valvano.synthesis.draw:draw",
         name="synthesis",
         label=f"synthesis {percent(fraction)}, shard {shard + 1} of {shards}",
         settings=SynthesisSettings.model_validate_json(settings),
@@ -101,7 +97,7 @@ def synthetic_set(
     dataset: dsl.Input[dsl.Dataset],
     drivers: dsl.Input[dsl.Dataset],
     planned: dsl.Input[dsl.Dataset],
-    parts: dsl.Input[List[dsl.Dataset]],
+    parts: dsl.Input[list[dsl.Dataset]],
     fraction: float,
     synthetic: dsl.Output[dsl.Dataset],
 ):
@@ -118,10 +114,9 @@ def synthetic_set(
     from components.fraction import percent
     from components.settings import Settings
     from components.task import run
-    from components.valvano.synthesis.merge import merge
 
     run(
-        merge,
+        "components.valvano.synthesis.merge:merge",
         name="synthetic_set",
         label=f"synthetic set {percent(fraction)}",
         settings=Settings(),

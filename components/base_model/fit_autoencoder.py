@@ -1,0 +1,117 @@
+"""First stage: the autoencoder learns to keep textures and their finest lines."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from components.base_model.plan import Stage
+from components.checkpoint import Checkpoint
+from components.progress import say, track
+
+Curves = dict[str, list[tuple[int, float]]]
+
+_CROPS = (48, 64, 64, 80)
+"""Sides of the training crops, pixels; one is drawn a step."""
+
+
+def pixels(images: NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) in 0 .. 255 to (B, 3, H, W) in -1 .. 1."""
+    return torch.from_numpy(images.astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).contiguous()
+
+
+def fit_autoencoder(
+    model: AutoencoderTiny, images: NDArray[np.uint8], stage: Stage, seed: int, work: Path
+) -> Curves:
+    """Train in place; the weights become their moving average.
+
+    The loss is the L1 distance of pixels, of their gradients and of half-size pictures, and a
+    weak pull of the latents to mean 0 and deviation 1. The decoder sees latents with some noise,
+    so that the denoiser's small errors do no harm.
+
+    Args:
+        model: The autoencoder.
+        images: The pool, (count, side, side, 3).
+        stage: Steps, batch and learning rate.
+        seed: Of crops and noise.
+        work: Folder for the checkpoint.
+
+    Returns:
+        Curves `autoencoder loss` and `latent deviation`.
+    """
+    device = next(model.parameters()).device
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=1e-4)
+    curves: Curves = {"autoencoder loss": [], "latent deviation": []}
+    checkpoint = Checkpoint(
+        work / "autoencoder.safetensors", {"model": model, "average": average}, optimizer, curves
+    )
+    done = checkpoint.load()
+    total = 0.0
+    for step in track(range(done, stage.steps), "autoencoder", total=stage.steps, done=done):
+        rng = np.random.default_rng([seed, 1, step])
+        batch = _crops(rng, images, stage.batch).to(device)
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        stage.warm(optimizer, step)
+        latents = model.encode(batch).latents
+        noisy = latents + 0.1 * torch.randn(latents.shape, generator=noise).to(device)
+        loss = _distance(model.decode(noisy).sample, batch) + 0.01 * _unrest(latents)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(model)
+        total += float(loss)
+        if (step + 1) % stage.report == 0:
+            curves["autoencoder loss"].append((step + 1, total / stage.report))
+            curves["latent deviation"].append((step + 1, float(latents.std())))
+            say(f"autoencoder step {step + 1}: loss {total / stage.report:.4f}")
+            total = 0.0
+            checkpoint.save(step + 1)
+    if stage.steps > done:
+        checkpoint.save(stage.steps)
+    model.load_state_dict(average.module.state_dict())
+    return curves
+
+
+def _crops(rng: np.random.Generator, images: NDArray[np.uint8], batch: int) -> Tensor:
+    side = min(int(rng.choice(_CROPS)), images.shape[1])
+    cut = np.empty((batch, side, side, 3), np.uint8)
+    for row, number in enumerate(rng.integers(len(images), size=batch)):
+        y, x = rng.integers(0, images.shape[1] - side + 1, 2)
+        crop = np.rot90(images[number, y : y + side, x : x + side], int(rng.integers(4)))
+        cut[row] = crop
+    return pixels(cut)
+
+
+def _distance(one: Tensor, other: Tensor) -> Tensor:
+    loss = functional.l1_loss(one, other)
+    loss = loss + 0.5 * functional.l1_loss(one.diff(dim=2), other.diff(dim=2))
+    loss = loss + 0.5 * functional.l1_loss(one.diff(dim=3), other.diff(dim=3))
+    return loss + 0.5 * functional.l1_loss(
+        functional.avg_pool2d(one, 2), functional.avg_pool2d(other, 2)
+    )
+
+
+def _unrest(latents: Tensor) -> Tensor:
+    """How far every channel's mean is from 0 and its deviation from 1."""
+    channels = latents.transpose(0, 1).flatten(1)
+    return channels.mean(1).square().mean() + (channels.std(1) - 1).square().mean()
+
+
+@torch.no_grad()
+def psnr(model: AutoencoderTiny, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio in decibels of every picture after encoding and decoding."""
+    device = next(model.parameters()).device
+    found = []
+    for start in range(0, len(images), 32):
+        batch = pixels(images[start : start + 32]).to(device)
+        decoded = model.decode(model.encode(batch).latents).sample.clamp(-1, 1)
+        error = ((decoded - batch) / 2).square().mean((1, 2, 3)).clamp_min(1e-10)
+        found.append((-10 * error.log10()).cpu().numpy())
+    return np.concatenate(found).astype(np.float64)

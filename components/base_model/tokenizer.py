@@ -1,0 +1,65 @@
+"""The embedded model's vocabulary: bytes, and whole words that people write about surfaces."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+LENGTH = 32
+"""Tokens of a prompt, the two marks at its ends included."""
+
+_START, _END, _SUFFIX = "<|startoftext|>", "<|endoftext|>", "</w>"
+
+_WORDS = """
+a an and at between by from in into is near no not of off on or the to under with without
+photo image picture view frame sample texture background scene
+surface part tile plate component wall sheet strip panel liner blade vane ring tube pipe weld rail
+wheel gear bearing casting bottle cable capsule carpet grid hazelnut leather nut pill screw
+toothbrush transistor zipper wood wooden brick road pavement bridge
+metal steel iron aluminium aluminum copper titanium alloy rust rusty plastic rubber glass ceramic
+concrete stone fabric textile paint painted coated coating woven printed patterned plain smooth
+rough brushed rolled ground turned machined cast blasted striped magnetic combustor turbine engine
+borescope casing chamber cooling industrial
+dark bright light small large big long short thin thick deep shallow fine broad round sharp soft
+faint clean dirty old new wet dry grey gray black white red green blue brown yellow
+top bottom left right middle edge corner centre center border
+defect flaw damage anomaly good crack cracks fissure fracture craze crazing scratch scratches
+scrape scraped line pit pits pitted pitting pore porosity blowhole bubble cavity void hole holes
+opening stain stained patch patches contamination dirt oil spall spalls spallation delamination
+flake peeling burn burns burnt scorch scorched oxidation corrosion corroded erosion dent dents bump
+break breaks broken chip chipped missing spot spots speck inclusion inclusions fray frayed wear worn
+uneven shade cut bent misplaced poke squeeze thread fold color colour print pressed in
+""".split()
+"""Words of one token each. Others are spelt with pieces of these words, or with letters."""
+
+
+def tokenizer() -> CLIPTokenizer:
+    """The tokenizer, built anew: the same vocabulary at every call.
+
+    Byte-pair merges are learnt from the word list until every word is one token. All 256 bytes
+    stay in the vocabulary, so that any text has tokens and no two words have the same.
+    """
+    words = sorted(set(_WORDS))
+    learner = Tokenizer(models.BPE(end_of_word_suffix=_SUFFIX))
+    learner.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(
+        vocab_size=100_000,
+        min_frequency=1,
+        show_progress=False,
+        end_of_word_suffix=_SUFFIX,
+    )
+    learner.train_from_iterator(words, trainer)
+    merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    pieces = [*letters, *(letter + _SUFFIX for letter in letters)]
+    pieces += ["".join(merge) for merge in merges] + [_START, _END]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    with tempfile.TemporaryDirectory() as folder:
+        vocab, merged = Path(folder, "vocab.json"), Path(folder, "merges.txt")
+        vocab.write_text(json.dumps(vocabulary))
+        merged.write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
+        return CLIPTokenizer(
+            vocab=vocabulary, merges=merges, model_max_length=LENGTH, clean_up_tokenization_spaces=False
+        )

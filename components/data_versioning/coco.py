@@ -1,0 +1,100 @@
+"""Photos listed by COCO instance files."""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.data_versioning.layout import Entry, Layout, leaves, part_of, part_of_name
+from components.data_versioning.problems import Problem
+
+_KEYS = ("images", "annotations", "categories")
+
+
+def coco_layout(root: Path, files: Sequence[str], problems: list[Problem]) -> Layout | None:
+    """The photos that the COCO files among `files` list, or None if there is no such file.
+
+    Files called, or lying in folders called, train, val and test define those parts.
+    """
+    documents: dict[str, dict[str, Any]] = {}
+    for file in files:
+        try:
+            document = json.loads((root / file).read_bytes())
+        except (OSError, ValueError) as error:
+            problems.append(Problem(file, f"cannot be read as JSON ({error})", "export it again"))
+            continue
+        if isinstance(document, dict) and all(isinstance(document.get(k), list) for k in _KEYS):
+            documents[file] = document
+    if not documents:
+        return None
+    found = Layout("COCO", annotations=tuple(sorted(documents)))
+    names: dict[str, int] = {}
+    for file, document in sorted(documents.items()):
+        try:
+            _read(root, file, document, found, names)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            found.problems.append(
+                Problem(file, f"not valid COCO ({type(error).__name__}: {error})", "export it again")
+            )
+    listed = {name for entry in found.entries for name, _ in entry.shapes}
+    found.classes = tuple(name for name in sorted(names, key=lambda n: names[n]) if name in listed)
+    return found
+
+
+def _read(
+    root: Path, file: str, document: dict[str, Any], found: Layout, names: dict[str, int]
+) -> None:
+    categories = {one["id"]: str(one["name"]) for one in document["categories"]}
+    for identifier, name in sorted(categories.items()):
+        names.setdefault(name, len(names) + int(identifier) * 1000)
+    shapes: dict[Any, list[tuple[str, Any]]] = defaultdict(list)
+    for one in document["annotations"]:
+        if one["category_id"] not in categories:
+            raise ValueError(f"annotation of category {one['category_id']}, which is not listed")
+        shapes[one["image_id"]].append((categories[one["category_id"]], one.get("segmentation")))
+    split = part_of_name(PurePosixPath(file).stem) or part_of(file)
+    known = {image["id"] for image in document["images"]}
+    for identifier in shapes.keys() - known:
+        found.problems.append(
+            Problem(file, f"annotation of image {identifier}, which is not listed", "export again")
+        )
+    for image in document["images"]:
+        name = str(image["file_name"])
+        path = _locate(root, file, name)
+        if path is None:
+            found.problems.append(leaves(name))
+        elif path == "":
+            found.problems.append(
+                Problem(name, f"named in {file}, but not in the folder", "add the image")
+            )
+        else:
+            found.entries.append(
+                Entry(
+                    path,
+                    shapes=tuple(shapes[image["id"]]),
+                    declared=(int(image["height"]), int(image["width"])),
+                    split=split,
+                )
+            )
+
+
+def _locate(root: Path, file: str, name: str) -> str | None:
+    """Path of an image below the root, "" if it is not there, None if its name leads out."""
+    home = root.resolve()
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+        return None
+    folder = PurePosixPath(file).parent
+    places = [folder, PurePosixPath(), folder / "images", PurePosixPath("images")]
+    part = part_of_name(PurePosixPath(file).stem)
+    if part is not None:
+        stem = PurePosixPath(file).stem
+        places += [PurePosixPath(part), PurePosixPath("images", part), PurePosixPath(stem)]
+    for place in places:
+        path = root / place / pure
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            return None
+        if path.is_file():
+            return path.relative_to(root).as_posix() if path.resolve().is_relative_to(home) else None
+    return ""

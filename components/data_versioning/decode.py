@@ -1,0 +1,203 @@
+"""Picture and mask files to arrays: upright, 8-bit, RGB.
+
+Rules that a reader of the numbers should know:
+
+- The EXIF orientation is applied. A mask, or an annotation, with the size of the unturned photo is
+  turned with it; one that has the upright size already is left alone.
+- Pictures with more than 8 bits are scaled by their own white level, which is the smallest of
+  255, 1023, 4095, 16383 and 65535 that no pixel exceeds.
+- Transparency is dropped, grey pictures become RGB with three equal channels.
+- A mask has the values 0 and 255, or 0 and 1. Soft edges, as drawing programs make them, are cut
+  at half; grey anywhere else is an error, as it may be a class index or a probability.
+"""
+
+import io
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from components.dataset import Image
+from components.instances import Mask
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+"""File name endings that are taken for pictures, lower case."""
+
+_WHITE = (255, 1023, 4095, 16383, 65535)
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "MPO")
+_MOST_PIXELS = 200_000_000
+_SOFT_EDGE = 2
+_TURNS = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: a.swapaxes(0, 1)[:, ::-1],
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: a.swapaxes(0, 1)[::-1],
+}
+"""What makes a picture upright, by its EXIF orientation."""
+
+
+class Unusable(Exception):  # noqa: N818
+    """A file that cannot be used as it is.
+
+    Attributes:
+        problem: What is wrong with it.
+        remedy: What the user can do.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}: {remedy}")
+        self.problem, self.remedy = problem, remedy
+
+
+@dataclass(frozen=True)
+class Upright:
+    """A picture as it is to be looked at.
+
+    Attributes:
+        picture: (height, width, 3).
+        orientation: Its EXIF orientation, 1 .. 8; 1 when it needed no turn.
+        raw: (height, width) of the file before turning.
+    """
+
+    picture: Image
+    orientation: int
+    raw: tuple[int, int]
+
+    def turn(self, mask: Mask) -> Mask:
+        """A mask of this picture, turned upright if it has the size of the unturned file.
+
+        Raises:
+            Unusable: If it has neither the file's size nor the upright picture's.
+        """
+        if mask.shape == self.raw and self.orientation in _TURNS:
+            mask = np.ascontiguousarray(_TURNS[self.orientation](mask))
+        if mask.shape != self.picture.shape[:2]:
+            height, width = self.picture.shape[:2]
+            raise Unusable(
+                f"mask is {mask.shape[1]} x {mask.shape[0]} pixels, its image {width} x {height}",
+                "export the mask at the size of its image, without scaling or cropping",
+            )
+        return mask
+
+
+def decode_picture(content: bytes) -> Upright:
+    """The picture in a file's bytes.
+
+    Raises:
+        Unusable: If it is no picture of a known format, truncated, or huge.
+    """
+    pixels, orientation = _decode(content)
+    raw = pixels.shape[0], pixels.shape[1]
+    if pixels.ndim == 3:
+        pixels = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
+    grey = _to_8_bit(pixels)
+    if orientation in _TURNS:
+        grey = _TURNS[orientation](grey)
+    picture = np.repeat(grey[:, :, None], 3, axis=2) if grey.ndim == 2 else grey
+    return Upright(np.ascontiguousarray(picture), orientation, raw)
+
+
+def decode_mask(content: bytes) -> Mask:
+    """The mask in a file's bytes, (height, width), True on the defect.
+
+    A mask's own EXIF orientation is applied.
+
+    Raises:
+        Unusable: If the file is no picture, is coloured, or has grey values off the edges.
+    """
+    values, orientation = _decode(content, indexed=True)
+    if values.ndim == 3:
+        colour = values[:, :, :3] if values.shape[2] >= 3 else values[:, :, :1]
+        if (colour != colour[:, :, :1]).any():
+            raise Unusable("coloured mask", "save one mask a class, black with white defects")
+        values = colour[:, :, 0]
+    if orientation in _TURNS:
+        values = _TURNS[orientation](values)
+    top = int(values.max(initial=0))
+    if top <= 1:
+        return np.ascontiguousarray(values > 0)
+    white = 255 if top <= 255 else 65535
+    marked = values >= (white + 1) // 2
+    _reject_grey(values, marked, white)
+    return np.ascontiguousarray(marked)
+
+
+def _reject_grey(values: NDArray[np.generic], marked: Mask, white: int) -> None:
+    """Raise where grey is more than the soft edge that drawing programs leave."""
+    grey = (values != 0) & (values != white)
+    if not grey.any():
+        return
+    square = np.ones((2 * _SOFT_EDGE + 1, 2 * _SOFT_EDGE + 1), np.uint8)
+    inside = marked.astype(np.uint8)
+    edge = cv2.dilate(inside, square).astype(bool) & ~cv2.erode(inside, square).astype(bool)
+    stray = int((grey & ~edge).sum())
+    # A few stray pixels are the traces of a brush; real masks have them.
+    if not marked.any() or stray > max(32, 0.05 * int((values != 0).sum())):
+        found = np.unique(values[grey])
+        shown = ", ".join(str(one) for one in found[:4]) + (", ..." if found.size > 4 else "")
+        raise Unusable(
+            f"{int(grey.sum())} pixels of the mask have grey values ({shown})",
+            f"save it as PNG with 0 and {white} alone, one mask a class",
+        )
+
+
+def _decode(content: bytes, indexed: bool = False) -> tuple[NDArray[np.generic], int]:
+    """Pixels as stored, and the EXIF orientation; palettes as indices or as colours."""
+    try:
+        with Pillow.open(io.BytesIO(content), formats=_FORMATS) as file:
+            if file.width * file.height > _MOST_PIXELS:
+                raise Unusable(
+                    f"{file.width} x {file.height} pixels", "cut it into pieces below 200 megapixels"
+                )
+            orientation = int(file.getexif().get(0x0112, 1))
+            deep = file.format == "PNG" and content[24] == 16 and file.mode in ("RGB", "RGBA")
+            file.load()
+            if deep:
+                # Pillow keeps the upper 8 bits of each channel only.
+                return _decode_deep(content), orientation
+            if file.mode == "1" or (file.mode in ("P", "PA") and indexed):
+                return np.asarray(file.convert("L") if file.mode == "1" else file), orientation
+            if file.mode.startswith("I") or file.mode in ("L", "RGB", "RGBA", "LA", "F"):
+                return np.asarray(file), orientation
+            return np.asarray(file.convert("RGB")), orientation
+    except UnidentifiedImageError:
+        # 16-bit colour TIFF, among others.
+        return _decode_deep(content), 1
+    except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        raise _unreadable(str(error)) from error
+
+
+def _decode_deep(content: bytes) -> NDArray[np.generic]:
+    flags = cv2.IMREAD_UNCHANGED
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
+    if pixels is None:
+        raise _unreadable("not a picture of a known format")
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        return pixels[:, :, [2, 1, 0]]
+    return pixels
+
+
+def _unreadable(why: str) -> Unusable:
+    return Unusable(
+        f"cannot be read ({why})", "copy it again from its source, or take it out of the folder"
+    )
+
+
+def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+    if pixels.dtype == np.uint8:
+        return pixels.astype(np.uint8, copy=False)
+    values = pixels.astype(np.float64)
+    if not np.isfinite(values).all() or values.min(initial=0) < 0:
+        raise Unusable("negative or infinite pixel values", "save it as 8-bit or 16-bit PNG")
+    top = float(values.max(initial=0))
+    if top > _WHITE[-1]:
+        raise Unusable(f"pixel values up to {top:g}", "save it as 8-bit or 16-bit PNG")
+    white = next(level for level in _WHITE if top <= level)
+    return np.round(values * (255 / white)).astype(np.uint8)
+

@@ -1,0 +1,152 @@
+"""Does the synthetic data help? The answer, from the paired bootstrap of the segmenters' scores.
+
+Both segmenters are scored on the same resamples of the test photos, so what is easy or hard about
+a photo cancels out. The interval is about the photos: what another seed of the training would
+change is in it only as far as several seeds were averaged. Where the interval of the difference holds 0, the answer is that no difference
+could be measured, which is not the same as that there is none.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from components.fraction import percent
+from components.report.layout import between, signless
+
+METRIC = "segm_map"
+"""What the verdict is about: mean average precision of the masks."""
+
+REGIME = "synthetic_then_real"
+"""Whose gain over real photos alone the verdict is about."""
+
+LOWER_IS_BETTER = frozenset({"hausdorff", "hausdorff_matched", "false_alarms"})
+
+Word = Literal["helps", "harms", "no measurable difference", "not measured"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of one regime against training on real photos alone.
+
+    Attributes:
+        fraction: Fraction of the real data.
+        regime: The regime compared.
+        metric: The metric.
+        difference: Its value minus that of `real`; None when it could not be computed.
+        low: Lower end of the difference's interval; None without a bootstrap.
+        high: Upper end.
+        seeds: The seeds of the trainings that are compared pair by pair.
+    """
+
+    fraction: float
+    regime: str
+    metric: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    seeds: tuple[int, ...]
+
+    @property
+    def word(self) -> Word:
+        """What the interval says."""
+        if self.difference is None or self.low is None or self.high is None:
+            return "not measured"
+        if self.low <= 0 <= self.high:
+            return "no measurable difference"
+        better = self.low > 0
+        return "helps" if better != (self.metric in LOWER_IS_BETTER) else "harms"
+
+    @property
+    def interval(self) -> list[float] | None:
+        """The interval as a pair, or None."""
+        return None if self.low is None or self.high is None else [self.low, self.high]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer for one fraction.
+
+    Attributes:
+        fraction: Fraction of the real data.
+        word: The answer.
+        sentence: The answer with its numbers, for people.
+        comparison: What it was read from; None when there is nothing to read.
+    """
+
+    fraction: float
+    word: Word
+    sentence: str
+    comparison: Comparison | None
+
+
+def comparisons(scores: dict[str, Any]) -> list[Comparison]:
+    """All differences to training on real photos alone that a `scores.json` holds."""
+    return [
+        Comparison(
+            float(row["fraction"]),
+            str(row["regime"]),
+            metric,
+            _finite(row[metric]["against_real"]["difference"]),
+            *_ends(row[metric]["against_real"]["interval"]),
+            tuple(int(seed) for seed in row["seeds"]),
+        )
+        for row in scores["regimes"]
+        for metric in scores["protocol"]["definitions"]
+        if "against_real" in row[metric]
+    ]
+
+
+def verdict(found: list[Comparison], fraction: float, confidence: float | None) -> Verdict:
+    """The answer for a fraction from its comparisons."""
+    for one in found:
+        if one.fraction == fraction and one.regime == REGIME and one.metric == METRIC:
+            return Verdict(fraction, one.word, _sentence(one, confidence), one)
+    return Verdict(
+        fraction,
+        "not measured",
+        "This run has not both trainings, on real photos alone and on synthetic ones before them.",
+        None,
+    )
+
+
+def lead(verdicts: list[Verdict]) -> str:
+    """One sentence over all fractions."""
+    if not verdicts:
+        return "No segmenter was compared in this run."
+    helps = [percent(one.fraction) for one in verdicts if one.word == "helps"]
+    harms = [percent(one.fraction) for one in verdicts if one.word == "harms"]
+    if not helps and not harms:
+        if all(one.word == "not measured" for one in verdicts):
+            return "Whether synthetic images help was not measured in this run."
+        return "At no share of the real photos did synthetic images make a measurable difference."
+    parts = [
+        f"{word} with {' and '.join(shares)} of the real photos"
+        for word, shares in (("helped", helps), ("harmed", harms))
+        if shares
+    ]
+    rest = len(verdicts) > len(helps) + len(harms)
+    end = "; elsewhere no difference could be measured" if rest else ""
+    return f"Training on synthetic images first {' and '.join(parts)}{end}."
+
+
+def _sentence(one: Comparison, confidence: float | None) -> str:
+    if one.difference is None:
+        return "The difference could not be computed."
+    sign = "+" if one.difference > 0 else ""
+    change = f"Mask mAP {sign}{signless(f'{one.difference:.3f}')} against real photos alone"
+    trainings = f", {len(one.seeds)} trainings each" if len(one.seeds) > 1 else ""
+    if one.interval is None:
+        return f"{change}{trainings}; without a bootstrap it cannot be told from chance."
+    share = f"{confidence * 100:g} % interval" if confidence is not None else "interval"
+    return f"{change}, {share} {between(one.interval, 3)}{trainings}."
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _ends(interval: Any) -> tuple[float | None, float | None]:
+    if interval is None:
+        return None, None
+    low, high = interval
+    return _finite(low), _finite(high)

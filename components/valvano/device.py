@@ -1,0 +1,64 @@
+"""Where the networks compute, and in which precision."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and the precision that was asked for on it.
+
+    Attributes:
+        device: The accelerator, or the CPU.
+        dtype: Of networks that are not trained: bfloat16 or float32.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether this is an accelerator."""
+        return self.device.type != "cpu"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Mixed precision for networks that are trained; their weights stay float32."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def trained(self, module: M) -> M:
+        """Put a network here that will be trained, in float32."""
+        return self._place(module, torch.float32)
+
+    def frozen(self, module: M) -> M:
+        """Put a network here that only computes."""
+        return self._place(module, self.dtype).eval().requires_grad_(False)
+
+    def _place(self, module: M, dtype: torch.dtype) -> M:
+        # The tensor cores want the channels last; on a CPU it was measured to make no difference.
+        layout = torch.channels_last if self.accelerated else torch.preserve_format
+        return module.to(self.device, dtype, memory_format=layout)
+
+
+def choose(bf16: bool) -> Device:
+    """The GPU if there is one, else the CPU, where bfloat16 would only be slower.
+
+    On a GPU the deterministic kernels are chosen, so that a continued training equals an
+    undisturbed one; operations that have none warn once.
+    """
+    if not torch.cuda.is_available():
+        return Device(torch.device("cpu"), torch.float32)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    return Device(torch.device("cuda"), torch.bfloat16 if bf16 else torch.float32)

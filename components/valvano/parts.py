@@ -1,0 +1,222 @@
+"""The parts of a Stable Diffusion model: text encoder, autoencoder, UNet, scheduler.
+
+Nothing here knows how large the model is. The folder is in the diffusers format; the autoencoder
+may be Stable Diffusion's own (AutoencoderKL, factor 8, random encoding) or the small one
+(AutoencoderTiny, any factor, exact encoding). Weights are read from safetensors only.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from components.dataset import Image
+from components.valvano.device import Device
+
+INDEX = "model_index.json"
+_AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
+
+
+@dataclass(frozen=True)
+class Latents:
+    """Encoded pictures: a normal distribution a picture, or points.
+
+    Attributes:
+        mean: (n, channels, height, width), scaled as the UNet expects.
+        deviation: Same shape; None where the encoder is exact.
+    """
+
+    mean: Tensor
+    deviation: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def draw(self, which: Sequence[int], rng: np.random.Generator) -> Tensor:
+        """Latents of some pictures, (len(which), channels, height, width)."""
+        mean = self.mean[list(which)]
+        if self.deviation is None:
+            return mean
+        return mean + self.deviation[list(which)] * normal(mean.shape, rng)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A model's parts, on one device.
+
+    Attributes:
+        folder: Where they were read from.
+        tokenizer: Turns prompts into tokens.
+        text_encoder: Turns tokens into what the UNet attends to.
+        vae: The autoencoder.
+        unet: The denoiser.
+        on: The device and the precision of the frozen parts.
+    """
+
+    folder: Path
+    tokenizer: CLIPTokenizer
+    text_encoder: CLIPTextModel
+    vae: AutoencoderKL | AutoencoderTiny
+    unet: UNet2DConditionModel
+    on: Device
+
+    @property
+    def factor(self) -> int:
+        """Pixels a latent cell is wide."""
+        return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @cached_property
+    def scheduler(self) -> Any:
+        """The sampler that the model was published with."""
+        name = _index(self.folder)["scheduler"][1]
+        kind = getattr(diffusers, name, None)
+        if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+            raise ValueError(
+                f"{self.folder / INDEX} names the scheduler {name!r}, which diffusers does not "
+                "have; name one that it has, for instance DDIMScheduler"
+            )
+        return kind.from_pretrained(self.folder, subfolder="scheduler")
+
+    def latent_shape(self, resolution: int) -> tuple[int, int, int]:
+        """Shape (channels, height, width) of one picture's latents.
+
+        Raises:
+            ValueError: If the UNet cannot halve them as often as it must.
+        """
+        step = self.factor * 2 ** (len(self.unet.config.block_out_channels) - 1)
+        if resolution % step:
+            raise ValueError(
+                f"resolution {resolution} is not a multiple of {step}, which this base model "
+                f"needs; the nearest are {resolution // step * step} and "
+                f"{(resolution // step + 1) * step}"
+            )
+        side = resolution // self.factor
+        return int(self.unet.config.in_channels), side, side
+
+    def tokens(self, prompts: Sequence[str]) -> Tensor:
+        """Token numbers, (prompts, length), on the device."""
+        longest = min(
+            self.tokenizer.model_max_length, self.text_encoder.config.max_position_embeddings
+        )
+        return self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=longest,
+            return_tensors="pt",
+        ).input_ids.to(self.on.device)
+
+    def embed(self, prompts: Sequence[str]) -> Tensor:
+        """Text embeddings, (prompts, length, width)."""
+        return self.text_encoder(self.tokens(prompts))[0]
+
+    def unknown(self, words: Sequence[str]) -> list[str]:
+        """Those of the words that the tokenizer has no tokens for."""
+        found = []
+        for word in words:
+            ids = self.tokenizer(word, add_special_tokens=False).input_ids
+            if not ids or self.tokenizer.unk_token_id in ids:
+                found.append(word)
+        return found
+
+    @torch.no_grad()
+    def encode(self, pictures: Sequence[Image], *, mirrored: bool = False, batch: int = 8) -> Latents:
+        """Latents of pictures of one size, encoded in float32 a batch at a time."""
+        vae = self.vae.to(torch.float32)
+        scale = float(vae.config.scaling_factor)
+        means, deviations = [], []
+        for start in range(0, len(pictures), batch):
+            stacked = torch.from_numpy(np.stack(pictures[start : start + batch]))
+            values = stacked.to(self.on.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+            coded = vae.encode(values.flip(-1) if mirrored else values)
+            if isinstance(vae, AutoencoderKL):
+                means.append(coded.latent_dist.mean * scale)
+                deviations.append(coded.latent_dist.std * scale)
+            else:
+                means.append(coded.latents * scale)
+        self.vae.to(self.on.dtype)
+        return Latents(torch.cat(means), torch.cat(deviations) if deviations else None)
+
+    def decode(self, latents: Tensor) -> NDArray[np.uint8]:
+        """Pictures (n, height, width, 3) of latents (n, channels, h, w)."""
+        decoded = self.vae.decode(latents / float(self.vae.config.scaling_factor)).sample
+        values = (decoded.float() + 1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        return values.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
+def load(folder: Path, on: Device) -> Parts:
+    """Read a model; all its parts are frozen.
+
+    Args:
+        folder: In the diffusers format.
+        on: Where to put it.
+
+    Raises:
+        ValueError: If the model is not of Stable Diffusion's architecture, or has no safetensors.
+    """
+    index = _index(folder)
+    name = index.get("vae", (None, None))[1]
+    if name not in _AUTOENCODERS or index.get("text_encoder", (None, None))[1] != "CLIPTextModel":
+        raise ValueError(
+            f"{folder} holds the autoencoder {name} and the text encoder "
+            f"{index.get('text_encoder', (None, None))[1]}; the method takes models of Stable "
+            f"Diffusion's architecture: {' or '.join(_AUTOENCODERS)} with one CLIPTextModel"
+        )
+    for part in ("text_encoder", "vae", "unet"):
+        if not any((folder / part).glob("*.safetensors")):
+            raise ValueError(
+                f"{folder / part} has no .safetensors file; convert the weights, other formats "
+                "are not read because they can run code"
+            )
+    return Parts(
+        folder=folder,
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
+        text_encoder=on.frozen(_read(CLIPTextModel, folder / "text_encoder", "dtype")),
+        vae=on.frozen(_read(_AUTOENCODERS[name], folder / "vae")),
+        unet=on.frozen(_read(UNet2DConditionModel, folder / "unet")),
+        on=on,
+    )
+
+
+def read_network(kind: Any, folder: Path) -> Any:
+    """Read one diffusers network in float32, from safetensors only."""
+    return _read(kind, folder)
+
+
+def write_network(network: Any, folder: Path) -> None:
+    """Write a network in its library's format, without the path that it once came from."""
+    if hasattr(network, "register_to_config"):
+        network.register_to_config(_name_or_path="")
+    else:
+        network.config._name_or_path = ""
+    network.save_pretrained(folder, safe_serialization=True)
+
+
+def normal(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
+    """Standard normal numbers from a counter-seeded generator, float32 on the CPU."""
+    return torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32))
+
+
+def _read(kind: Any, folder: Path, dtype: str = "torch_dtype") -> Any:
+    # The files may be half precision; computing starts from float32.
+    return kind.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, **{dtype: torch.float32}
+    )
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    if not path.is_file():
+        raise ValueError(f"{folder} has no {INDEX}; give a model folder in the diffusers format")
+    index: dict[str, Any] = json.loads(path.read_text())
+    return index

@@ -1,0 +1,181 @@
+"""What a run will do, how long it may take and how much disk it may need, told before it starts.
+
+Time is work times rate. Work follows from the settings: images, or images times steps, times the
+area of an image. Rates come from the records of steps that this store has finished, and otherwise
+from one measured run of the quickstart on two CPU cores; the table says which.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.data_versioning.settings import DataSettings
+from components.fraction import percent
+from components.mask_rcnn.settings import REGIMES
+from components.store import RECORD
+from pipelines.config import Config
+
+_START_UP = {
+    "data_versioning": 2.0,
+    "driver_extraction": 2.0,
+    "base_model": 1.0,
+    "plan": 2.0,
+    "synthetic_set": 2.0,
+    "iou_evaluation": 3.0,
+    "report": 4.0,
+}
+_TORCH_START_UP = 9.0
+
+SECONDS_PER_WORK = {
+    "data_versioning": 0.012,
+    "driver_extraction": 0.002,
+    "prior": 0.008,
+    "dreambooth": 0.024,
+    "hypernetwork": 0.032,
+    "plan": 0.003,
+    "synthesis": 0.008,
+    "synthetic_set": 0.01,
+    "mask_rcnn": 0.07,
+    "iou_evaluation": 0.02,
+    "fid_evaluation": 0.05,
+    "report": 0.0,
+    "base_model": 0.0,
+}
+"""Seconds for one unit of work at 96 px on two CPU cores, with the tiny base model."""
+
+_REFERENCE_AREA = 96 * 96
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table.
+
+    Attributes:
+        step: Name of the step.
+        what: What it will do, for people.
+        tasks: How many tasks of the DAG it is.
+        work: Work of all its tasks, units of the step.
+        seconds: Estimated time; None where no rate is known for this machine.
+        bytes: Estimated disk.
+    """
+
+    step: str
+    what: str
+    tasks: int
+    work: float
+    seconds: float | None
+    bytes: int
+
+
+def estimate(
+    config: Config, photos: int, base_bytes: int, store: Path, accelerated: bool
+) -> tuple[list[Line], str]:
+    """The table of a run, and a sentence that says where its times come from.
+
+    Args:
+        config: The run's configuration.
+        photos: Number of photos.
+        base_bytes: Size of the base model; 0 where unknown.
+        store: The store, for the rates of earlier runs.
+        accelerated: Whether a GPU will compute; the built-in rates then do not hold.
+    """
+    rates = _measured(store)
+    known = bool(rates)
+    lines = []
+    for step, what, tasks, work, size in _work(config, photos, base_bytes):
+        rate = rates.get(step, None if accelerated else SECONDS_PER_WORK[step])
+        start = tasks * _START_UP.get(step, _TORCH_START_UP)
+        seconds = None if rate is None and work else start + work * (rate or 0.0)
+        lines.append(Line(step, what, tasks, work, seconds, size))
+    if known:
+        return lines, "times from steps that this store has finished"
+    if accelerated:
+        return lines, "times are not known until a first run has been measured on this machine"
+    return lines, "times from a measured run on two CPU cores"
+
+
+def work_of(step: str, settings: dict[str, object], resolution: int) -> float:
+    """Units of work of one finished task, from its record; 0 where it cannot be told."""
+
+    def number(name: str) -> float:
+        value = settings.get(name, 0)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    area = resolution**2 / _REFERENCE_AREA
+    if step == "dreambooth":
+        return number("steps") * 2 * number("batch") * area
+    if step in ("hypernetwork", "mask_rcnn"):
+        return number("steps") * number("batch") * area
+    if step == "prior":
+        return number("steps") * number("images") * area
+    return 0.0
+
+
+def _work(
+    config: Config, photos: int, base_bytes: int
+) -> Iterator[tuple[str, str, int, float, int]]:
+    side = config.data_versioning.resolution
+    area = side**2 / _REFERENCE_AREA
+    picture = int(side**2 * 1.6)
+    fractions = len(config.run.fractions)
+    drawn = fractions * config.plan.images
+    named = ", ".join(percent(fraction) for fraction in config.run.fractions)
+    prior, concept, control = config.prior, config.dreambooth, config.hypernetwork
+    networks = fractions * len(REGIMES) * config.run.repeats
+    segmenter = config.mask_rcnn
+    yield (
+        "data_versioning", f"{photos} photos into frames of {side} px", 1, photos,
+        photos * (picture * 2 + 100_000),
+    )  # fmt: skip
+    yield "base_model", config.base_model.source, 1, 0, base_bytes
+    yield "driver_extraction", "drivers of the annotated frames", 1, photos / 4, photos * picture
+    yield (
+        "prior", f"{prior.images} class images, {prior.steps} steps each", 1,
+        prior.images * prior.steps * area, prior.images * picture,
+    )  # fmt: skip
+    yield (
+        "dreambooth", f"{concept.steps} steps for each of {named}", fractions,
+        fractions * concept.steps * 2 * concept.batch * area, fractions * base_bytes * 2,
+    )  # fmt: skip
+    yield (
+        "hypernetwork", f"{control.steps} steps for each of {named}", fractions,
+        fractions * control.steps * control.batch * area, fractions * base_bytes,
+    )  # fmt: skip
+    yield "plan", f"{config.plan.images} images for each of {named}", fractions, drawn, 0
+    yield (
+        "synthesis", f"{drawn} images, {config.synthesis.steps} steps each",
+        fractions * config.run.shards, drawn * config.synthesis.steps * area, drawn * picture,
+    )  # fmt: skip
+    yield "synthetic_set", "images, annotations, provenance", fractions, drawn, 0
+    yield (
+        "mask_rcnn", f"{networks} segmenters, {segmenter.steps} steps each", networks,
+        networks * segmenter.steps * segmenter.batch * area, networks * 40_000_000,
+    )  # fmt: skip
+    yield "iou_evaluation", f"{networks} segmenters on the test part", fractions, networks * 50, 0
+    yield "fid_evaluation", f"{drawn} images", fractions, drawn * area, 0
+    yield "report", "report.html, summary.json", 1, 0, 5_000_000
+
+
+def _measured(store: Path) -> dict[str, float]:
+    """Seconds a unit of work, from the latest finished task of every step."""
+    rates: dict[str, float] = {}
+    newest: dict[str, float] = {}
+    for path in store.glob(f"*/*/result/{RECORD}"):
+        record = json.loads(path.read_text())
+        step, age = record["step"], path.stat().st_mtime
+        work = work_of(step, {**record["settings"], **record["scalars"]}, _resolution(record))
+        if work and not record["continued"] and age > newest.get(step, 0.0):
+            newest[step] = age
+            start = _START_UP.get(step, _TORCH_START_UP)
+            rates[step] = max(record["seconds"] - start, 0.1) / work
+    return rates
+
+
+def _resolution(record: dict[str, object]) -> int:
+    lineage = record["lineage"]
+    for one in lineage if isinstance(lineage, list) else []:
+        if one["step"] == "data_versioning":
+            return DataSettings.model_validate(one["settings"]).resolution
+    scalars = record["scalars"]
+    return int(scalars.get("resolution", 96)) if isinstance(scalars, dict) else 96

@@ -1,0 +1,113 @@
+"""Notices of finished tasks, collected while a pipeline runs on this machine.
+
+Importing MLflow costs seconds, so tasks do not log themselves here: they leave a notice, and this
+process, which only waits for them, logs.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.tracking import Tracker
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A finished task.
+
+    Attributes:
+        result: The step's result folder in the store.
+        label: Name of the task, for people.
+        reused: Whether the result comes from an earlier run.
+        task: The task's id in KFP.
+    """
+
+    result: Path
+    label: str
+    reused: bool
+    task: str
+
+
+class Collector:
+    """Reads notices as they come, keeps them, and logs them to MLflow."""
+
+    def __init__(self, spool: Path, tracker_of: "TrackerOf") -> None:
+        """Prepare.
+
+        Args:
+            spool: Folder into which tasks write their notices.
+            tracker_of: Gives the tracker and the id of the pipeline's run, called once, in the
+                collector's own thread.
+        """
+        self.notices: list[Notice] = []
+        self.failure: Exception | None = None
+        self._spool = spool
+        self._tracker_of = tracker_of
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._collect, name="mlflow", daemon=True)
+
+    def __enter__(self) -> "Collector":
+        self._spool.mkdir(parents=True, exist_ok=True)
+        for left in self._spool.iterdir():
+            left.unlink()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        for notice in self._new():
+            self.notices.append(notice)
+
+    def _collect(self) -> None:
+        waiting: list[Notice] = []
+        logged: tuple[Tracker, str] | None = None
+        while not self._over.is_set() or waiting:
+            for notice in self._new():
+                self.notices.append(notice)
+                waiting.append(notice)
+            if self.failure is None:
+                try:
+                    logged = logged or self._tracker_of()
+                    while waiting:
+                        one = waiting[0]
+                        logged[0].step(
+                            one.result,
+                            label=one.label,
+                            reused=one.reused,
+                            task=one.task,
+                            parent=logged[1],
+                        )
+                        waiting.pop(0)
+                except Exception as error:
+                    self.failure = error
+            if self.failure is not None:
+                waiting.clear()
+            self._over.wait(0.2)
+
+    def _new(self) -> Iterator[Notice]:
+        for path in sorted(self._spool.glob("*.json")):
+            fields = json.loads(path.read_text())
+            path.unlink()
+            yield Notice(Path(fields["result"]), fields["label"], fields["reused"], fields["task"])
+
+
+class TrackerOf:
+    """Connects to MLflow and starts the pipeline's run, once."""
+
+    def __init__(
+        self, uri: str, artifacts: Path, name: str, tags: dict[str, str], params: dict[str, object]
+    ) -> None:
+        """Remember where and with what."""
+        self._uri, self._artifacts, self._name = uri, artifacts, name
+        self._tags, self._params = tags, params
+        self.started: tuple[Tracker, str] | None = None
+
+    def __call__(self) -> tuple[Tracker, str]:
+        """The tracker and the id of the pipeline's run."""
+        if self.started is None:
+            tracker = Tracker(self._uri, self._artifacts)
+            self.started = tracker, tracker.start(self._name, self._tags, self._params)
+        return self.started

@@ -1,0 +1,31 @@
+"""Two steps of everything: shows that the DAG is whole, and nothing about its results."""
+
+from components.data_versioning.settings import DataSettings
+from components.iou_evaluation.settings import IoUSettings
+from components.mask_rcnn.settings import MaskRCNNSettings
+from components.report.settings import ReportSettings
+from components.valvano.dreambooth.settings import DreamBoothSettings, PriorSettings
+from components.valvano.hypernetwork.settings import HyperNetworkSettings
+from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
+from pipelines.config import Config, RunSettings
+
+CONFIG = Config(
+    # One fraction: a second one would double the time and run the same code.
+    run=RunSettings(fractions=(1.0,), repeats=1, shards=2),
+    data_versioning=DataSettings(resolution=64),
+    prior=PriorSettings(images=2, steps=2, guidance=1.0, batch=2),
+    dreambooth=DreamBoothSettings(steps=2, batch=2, learning_rate=1e-4, checkpoint_every=1),
+    hypernetwork=HyperNetworkSettings(steps=2, batch=2, learning_rate=1e-3, checkpoint_every=1),
+    plan=PlanSettings(images=4, samples=2, augmentations=2),
+    synthesis=SynthesisSettings(steps=2, guidance=1.0, batch=2),
+    mask_rcnn=MaskRCNNSettings(
+        backbone="mobilenet_v3",
+        size="small",
+        steps=2,
+        batch=2,
+        validations=1,
+        checkpoint_every=1,
+    ),
+    iou_evaluation=IoUSettings(bootstrap=50),
+    report=ReportSettings(samples=4),
+)

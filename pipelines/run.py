@@ -1,0 +1,191 @@
+"""One pipeline run on this machine, through KFP's local runner."""
+
+import contextlib
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.fraction import folder
+from components.store import place
+from components.task import LEASE, SPOOL, STORE, WARM, read_record
+from pipelines.config import Config
+from pipelines.console import Console
+from pipelines.notices import Collector, Notice, TrackerOf
+from pipelines.valvano import pipeline
+
+STORE_FOLDER = ".store"
+_KFP_FOLDER = ".kfp"
+_SPOOL_FOLDER = ".notices"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be run.
+
+    Attributes:
+        config: The whole configuration.
+        data: Folder of photos, or a `.dvc` file.
+        revision: Git revision of the `.dvc` file; empty for the working tree.
+        digest: Content digest of the photos.
+        out: Folder for the results.
+        store: Folder of finished and unfinished steps.
+    """
+
+    config: Config
+    data: str
+    revision: str
+    digest: str
+    out: Path
+    store: Path
+
+
+class RunFailed(Exception):
+    """A step failed; the message says which one and where to read on."""
+
+
+def execute(request: Request) -> list[Notice]:
+    """Run the pipeline and publish its results below `request.out`.
+
+    Raises:
+        RunFailed: If a step failed.
+    """
+    from kfp import local
+
+    out = request.out
+    root = out / _KFP_FOLDER
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    os.environ[STORE] = str(request.store)
+    os.environ[SPOOL] = str(out / _SPOOL_FOLDER)
+    os.environ[LEASE] = str(request.store / "lease.lock")
+    os.environ["PYTHONUNBUFFERED"] = "1"
+    # Threads that wait for work must not spin: two tasks may share the cores for a moment.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    log = out / "run.log"
+    tracking = TrackerOf(
+        tracking_uri(out),
+        out / "mlflow" / "artifacts",
+        name=out.name,
+        tags={
+            "defectory.data": request.data,
+            "defectory.data_digest": request.digest,
+            "defectory.data_revision": request.revision,
+            "defectory.git_revision": git_revision(),
+        },
+        params=request.config.model_dump(mode="json"),
+    )
+    (out / "mlflow").mkdir(parents=True, exist_ok=True)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    succeeded = False
+    with (
+        _warm_server(log),
+        contextlib.closing(Console(log, sys.stdout)) as console,
+        Collector(out / _SPOOL_FOLDER, tracking) as collector,
+    ):
+        try:
+            with contextlib.redirect_stdout(console), warnings.catch_warnings():
+                # It warns that images without "python" in their name may hold no Python.
+                warnings.simplefilter("ignore", RuntimeWarning)
+                local.init(
+                    local.SubprocessRunner(use_venv=False),
+                    pipeline_root=str(root),
+                    raise_on_error=True,
+                )
+                pipeline(request.config, request.data, request.revision, request.digest)()
+            succeeded = True
+        except RuntimeError as error:
+            raise RunFailed(f"{_last_line(error)}\nThe whole log is in {log}.") from error
+        finally:
+            tracker, parent = tracking.started or (None, "")
+            if tracker is not None:
+                tracker.tag(parent, {"kfp.pipeline_run_id": _job(root)})
+                tracker.finish(parent, succeeded)
+    if collector.failure is not None:
+        sys.stdout.write(f"MLflow could not be written: {collector.failure}\n")
+    publish(collector.notices, out)
+    shutil.rmtree(root, ignore_errors=True)
+    return collector.notices
+
+
+@contextlib.contextmanager
+def _warm_server(log: Path) -> Iterator[None]:
+    """Keep a warm process (components/warm.py) while the pipeline runs."""
+    with tempfile.TemporaryDirectory(prefix="defectory-") as folder, log.open("a") as output:
+        address = Path(folder) / "warm.socket"
+        command = [sys.executable, "-m", "components.warm", str(address)]
+        server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT
+        )
+        os.environ[WARM] = str(address)
+        try:
+            while not address.exists():
+                if server.poll() is not None:
+                    raise RunFailed(f"the process that computes did not start; see {log}")
+                time.sleep(0.02)
+            yield
+        finally:
+            os.environ.pop(WARM, None)
+            server.kill()
+            server.wait()
+
+
+def publish(notices: list[Notice], out: Path) -> None:
+    """Put what people look for at its place below `out`.
+
+    Synthetic sets and models are links to the store where the file system allows it.
+    """
+    for notice in notices:
+        record = read_record(notice.result)
+        fraction = record.scalars.get("fraction")
+        part = folder(float(fraction)) if fraction is not None else ""
+        if record.step == "synthetic_set":
+            place(notice.result, _made(out / "synthetic" / part))
+        elif record.step in ("dreambooth", "hypernetwork"):
+            place(notice.result, _made(out / "models" / part / record.step))
+        elif record.step == "mask_rcnn":
+            name = f"{record.scalars['regime']}-{record.scalars['seed']}"
+            place(notice.result, _made(out / "models" / part / "mask_rcnn" / name))
+        elif record.step == "report":
+            for name in ("report.html", "summary.json"):
+                aside = out / f".{name}"
+                shutil.copyfile(notice.result / name, aside)
+                aside.replace(out / name)
+
+
+def tracking_uri(out: Path) -> str:
+    """MLflow's address: `MLFLOW_TRACKING_URI`, or an SQLite file among the results."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out / 'mlflow' / 'mlflow.db'}"
+
+
+def git_revision() -> str:
+    """The commit of the project's code, `-dirty` when changed, or empty outside a checkout."""
+    code = Path(__file__).resolve().parent
+    command = ["git", "-C", str(code), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
+
+
+def _made(target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _job(root: Path) -> str:
+    return next((path.name for path in sorted(root.iterdir()) if path.is_dir()), "")
+
+
+def _last_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1] if lines else type(error).__name__

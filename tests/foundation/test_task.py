@@ -1,0 +1,113 @@
+"""The task edge, on a step that counts how often it is really run."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from components.outcome import Outcome
+from components.settings import Settings
+from components.task import SPOOL, STORE, read_record, run
+
+
+class CountSettings(Settings):
+    steps: int = 1
+
+
+CALLS: list[str] = []
+
+
+def count(out: Path, settings: CountSettings, fail: bool = False, **inputs: Path) -> Outcome:
+    CALLS.append(str(settings.steps))
+    (out / "started").write_text("yes")
+    if fail and len(CALLS) == 1:
+        raise ValueError("interrupted")
+    (out / "result").write_text(f"{settings.steps} {sorted(inputs)}")
+    return Outcome({"steps": settings.steps, "odd": float("nan")}, {"loss": [(1, 0.5)]}, ["few"])
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    CALLS.clear()
+    (tmp_path / "spool").mkdir()
+    monkeypatch.setenv(STORE, str(tmp_path / "store"))
+    monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
+
+
+def _artifact(path: Path) -> SimpleNamespace:
+    return SimpleNamespace(path=str(path), uri=str(path), metadata={})
+
+
+def _run(output: Path, steps: int = 1, **more: object) -> None:
+    options: dict[str, object] = {"inputs": {}, **more}
+    run(
+        f"{__name__}:count",
+        name="count",
+        settings=CountSettings(steps=steps),
+        output=_artifact(output),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_the_same_content_is_computed_once(tmp_path: Path) -> None:
+    _run(tmp_path / "one")
+    _run(tmp_path / "two")
+
+    assert CALLS == ["1"]
+    assert (tmp_path / "two" / "result").read_text() == (tmp_path / "one" / "result").read_text()
+    notices = [json.loads(path.read_text()) for path in sorted((tmp_path / "spool").iterdir())]
+    assert [notice["reused"] for notice in notices] == [False, True]
+
+
+def test_a_changed_setting_is_computed_again(tmp_path: Path) -> None:
+    _run(tmp_path / "one", steps=1)
+    _run(tmp_path / "two", steps=2)
+
+    assert CALLS == ["1", "2"]
+
+
+def test_what_follows_depends_on_content_and_not_on_the_way_to_it(tmp_path: Path) -> None:
+    _run(tmp_path / "a")
+    _run(tmp_path / "b" / "elsewhere")
+    CALLS.clear()
+
+    _run(tmp_path / "after a", steps=5, inputs={"source": _artifact(tmp_path / "a")})
+    _run(tmp_path / "after b", steps=5, inputs={"source": _artifact(tmp_path / "b" / "elsewhere")})
+
+    assert CALLS == ["5"]
+
+
+def test_an_interrupted_step_continues_in_its_work_folder(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="interrupted"):
+        _run(tmp_path / "one", scalars={"fail": True})
+    assert not (tmp_path / "one").exists()
+
+    _run(tmp_path / "one", scalars={"fail": True})
+
+    assert read_record(tmp_path / "one").continued
+
+
+def test_the_record_has_numbers_curves_warnings_and_lineage(tmp_path: Path) -> None:
+    _run(tmp_path / "first")
+    _run(
+        tmp_path / "second",
+        steps=2,
+        inputs={"source": _artifact(tmp_path / "first"), "more": [_artifact(tmp_path / "first")]},
+    )
+
+    record = read_record(tmp_path / "second")
+    assert record.metrics["steps"] == 2
+    assert record.curves == {"loss": [[1, 0.5]]}
+    assert record.warnings == ["few"]
+    assert record.memory > 1_000_000
+    assert [one.settings for one in record.lineage] == [{"steps": 1}]
+
+
+def test_only_finite_numbers_reach_kfp(tmp_path: Path) -> None:
+    logged: dict[str, float] = {}
+    metrics = SimpleNamespace(log_metric=logged.__setitem__)
+
+    _run(tmp_path / "one", metrics=metrics)
+
+    assert logged == {"steps": 1.0}
