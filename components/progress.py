@@ -5,6 +5,7 @@ bar that redraws itself is of no use: a line every few seconds is.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
@@ -19,12 +20,15 @@ LABEL = "DEFECTORY_LABEL"
 
 T = TypeVar("T")
 
+_CURSOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+"""What a bar inside another one writes to move the cursor."""
+
 
 class _Lines:
     """A text stream that turns tqdm's redrawn bar into lines."""
 
     def write(self, text: str) -> None:
-        line = text.strip("\r\n ")
+        line = _CURSOR.sub("", text).strip("\r\n ")
         if line:
             say(line)
 
@@ -68,6 +72,7 @@ def track(
         unit=f" {unit}",
         mininterval=seconds,
         maxinterval=seconds * 2,
+        delay=0.001,
         file=_Lines(),
-        bar_format="{desc} {n_fmt}/{total_fmt}{unit}, {rate_fmt}, {remaining} left",
+        bar_format="{desc} {n_fmt}/{total_fmt}{unit}, {rate_noinv_fmt}, {remaining} left",
     )

@@ -22,6 +22,7 @@ from typing import Any
 RECORD = "record.json"
 """What a run knows of the step beside its result: times, memory, lineage; not content."""
 
+_BESIDE = ("*.jinja", "*.css")
 _COMPUTING = ("torch", "torchvision", "diffusers", "opencv-python-headless", "numpy")
 
 
@@ -42,10 +43,16 @@ def digest_tree(folder: Path) -> str:
 
 
 def digest_code(module: str) -> str:
-    """SHA-256 over the source of a module of this project and of all that it imports of it."""
+    """SHA-256 over the source of a module of this project and of all that it imports of it.
+
+    Templates and styles in the folder of a module count as its source.
+    """
     total = hashlib.sha256()
     for name in sorted(_imports(module)):
-        total.update(f"{name}\0{digest_file(_source(name))}\n".encode())
+        source = _source(name)
+        beside = (path for kind in _BESIDE for path in source.parent.glob(kind))
+        for path in (source, *sorted(beside)):
+            total.update(f"{name}\0{path.name}\0{digest_file(path)}\n".encode())
     return total.hexdigest()
 
 
@@ -168,16 +175,27 @@ def _named(node: ast.AST) -> Iterator[str]:
             yield name
 
 
-@cache
 def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+    return _file(name) is not None
 
 
 def _source(module: str) -> Path:
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
+    path = _file(module)
+    if path is None:
         raise ModuleNotFoundError(f"no source for module {module}")
-    return Path(spec.origin)
+    return path
+
+
+@cache
+def _file(module: str) -> Path | None:
+    """Where a module's source lies, found without importing it or the packages around it."""
+    top, *inner = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return None
+    path = Path(spec.origin)
+    if not inner:
+        return path
+    path = path.parent.joinpath(*inner)
+    found = (path.with_suffix(".py"), path / "__init__.py")
+    return next((one for one in found if one.is_file()), None)

@@ -13,6 +13,7 @@ from pipelines.overrides import BadSettings, describe, override
 from pipelines.presets import preset
 
 if TYPE_CHECKING:
+    from components.data_versioning.inspect import Inspection
     from pipelines.run import Request
 
 
@@ -44,7 +45,7 @@ def run(chosen: argparse.Namespace) -> int:
 
     out = (chosen.out or Path("runs") / chosen.preset).resolve()
     request = Request(config, data, chosen.revision, found.digest, out, out / STORE_FOLDER)
-    _announce(request, found.photos, found.summary)
+    _announce(request, found)
     if chosen.dry_run:
         return 0
     try:
@@ -106,7 +107,7 @@ def configuration(chosen: argparse.Namespace) -> Config:
     return override(preset(chosen.preset), changes)
 
 
-def _announce(request: "Request", photos: int, summary: str) -> None:
+def _announce(request: "Request", found: "Inspection") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -115,10 +116,10 @@ def _announce(request: "Request", photos: int, summary: str) -> None:
     config = request.config
     values = " ".join(f"{name}={value}" for name, value, _ in describe(config))
     console = Console(highlight=False)
-    console.print(f"data      {request.data}\n          {summary}\nresults   {request.out}")
+    console.print(f"data      {request.data}\n          {_summary(found)}\nresults   {request.out}")
     lines, origin = estimate(
         config,
-        photos,
+        found.photos,
         _base_bytes(config),
         request.store,
         accelerated=Path("/dev/nvidia0").exists(),
@@ -136,6 +137,15 @@ def _announce(request: "Request", photos: int, summary: str) -> None:
     console.print(table)
     console.print(f"{origin}; finished steps are not done again\n")
     console.print(values + "\n", style="dim")
+
+
+def _summary(found: "Inspection") -> str:
+    classes = ", ".join(f"{name} {count}" for name, count in found.per_class.items())
+    pieces = "found from the pixels" if found.pieces is None else str(found.pieces)
+    return (
+        f"{found.form}: {found.photos} photos of {found.smallest} to {found.largest} px\n"
+        f"          {classes}; defect-free {found.defect_free}; pieces: {pieces}"
+    )
 
 
 def _base_bytes(config: Config) -> int:

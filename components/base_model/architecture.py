@@ -24,7 +24,7 @@ FACTOR = 4
 _TEXT_WIDTH = 64
 
 
-def autoencoder(channels: int = 48, scale: float = 1.0) -> AutoencoderTiny:
+def autoencoder(channels: int = 32, scale: float = 1.0) -> AutoencoderTiny:
     """A deterministic autoencoder (B, 3, H, W) in -1 .. 1 to (B, 4, H / 4, W / 4).
 
     Args:
@@ -34,8 +34,8 @@ def autoencoder(channels: int = 48, scale: float = 1.0) -> AutoencoderTiny:
     return AutoencoderTiny(
         encoder_block_out_channels=(channels,) * 3,
         decoder_block_out_channels=(channels,) * 3,
-        num_encoder_blocks=(1, 3, 3),
-        num_decoder_blocks=(3, 3, 1),
+        num_encoder_blocks=(0, 2, 3),
+        num_decoder_blocks=(3, 2, 0),
         latent_channels=4,
         scaling_factor=scale,
     )

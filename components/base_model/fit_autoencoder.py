@@ -8,15 +8,15 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from components.base_model.average import averaged
 from components.base_model.plan import Stage
 from components.checkpoint import Checkpoint
 from components.progress import say, track
 
 Curves = dict[str, list[tuple[int, float]]]
 
-_CROPS = (48, 64, 64, 80)
+_CROPS = (32, 48, 48, 64)
 """Sides of the training crops, pixels; one is drawn a step."""
 
 
@@ -31,7 +31,7 @@ def fit_autoencoder(
     """Train in place; the weights become their moving average.
 
     The loss is the L1 distance of pixels, of their gradients and of half-size pictures, and a
-    weak pull of the latents to mean 0 and deviation 1. The decoder sees latents with some noise,
+    pull of the latents to mean 0 and deviation 1. The decoder sees latents with some noise,
     so that the denoiser's small errors do no harm.
 
     Args:
@@ -45,7 +45,7 @@ def fit_autoencoder(
         Curves `autoencoder loss` and `latent deviation`.
     """
     device = next(model.parameters()).device
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.995))
+    average = averaged(model, 0.995)
     optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=1e-4)
     curves: Curves = {"autoencoder loss": [], "latent deviation": []}
     checkpoint = Checkpoint(
@@ -60,13 +60,13 @@ def fit_autoencoder(
         stage.warm(optimizer, step)
         latents = model.encode(batch).latents
         noisy = latents + 0.1 * torch.randn(latents.shape, generator=noise).to(device)
-        loss = _distance(model.decode(noisy).sample, batch) + 0.01 * _unrest(latents)
+        loss = _distance(model.decode(noisy).sample, batch) + 0.1 * _unrest(latents)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         average.update_parameters(model)
-        total += float(loss)
+        total += loss.item()
         if (step + 1) % stage.report == 0:
             curves["autoencoder loss"].append((step + 1, total / stage.report))
             curves["latent deviation"].append((step + 1, float(latents.std())))

@@ -44,10 +44,10 @@ class Plan(Settings):
     side: Annotated[int, Field(ge=16, multiple_of=16)] = 96
     """Side of the pictures, pixels."""
 
-    pool: Annotated[int, Field(ge=8)] = 20_000
+    pool: Annotated[int, Field(ge=8)] = 10_000
     """Number of textures."""
 
-    autoencoder: Stage = Stage(steps=2400, batch=16, learning_rate=1e-3)
+    autoencoder: Stage = Stage(steps=3000, batch=8, learning_rate=1e-3)
     """First stage."""
 
     denoiser: Stage = Stage(steps=5000, batch=16, learning_rate=6e-4)

@@ -1,5 +1,6 @@
 """A pool of textures in memory, drawn once by all cores."""
 
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,13 +24,20 @@ class Pool:
 def fill(seed: int, count: int, side: int, workers: int = 2, first: int = 0) -> Pool:
     """Draw textures `first` to `first + count` of series `seed`."""
     images = np.empty((count, side, side, 3), np.uint8)
-    captions: list[str] = []
     numbers = range(first, first + count)
+    if workers == 1:
+        made: Iterable[Texture] = (draw(seed, index, side) for index in numbers)
+        return _gathered(made, images)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone) as pool:
         made = pool.map(partial(_draw, seed, side), numbers, chunksize=64)
-        for index, texture in enumerate(track(made, "textures", total=count, unit="pictures")):
-            images[index] = texture.image
-            captions.append(texture.caption)
+        return _gathered(made, images)
+
+
+def _gathered(made: Iterable[Texture], images: NDArray[np.uint8]) -> Pool:
+    captions: list[str] = []
+    for index, texture in enumerate(track(made, "textures", total=len(images), unit="pictures")):
+        images[index] = texture.image
+        captions.append(texture.caption)
     return Pool(images, captions)
 
 

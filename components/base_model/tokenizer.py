@@ -1,8 +1,6 @@
 """The embedded model's vocabulary: bytes, and whole words that people write about surfaces."""
 
 import json
-import tempfile
-from pathlib import Path
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
@@ -56,10 +54,4 @@ def tokenizer() -> CLIPTokenizer:
     pieces = [*letters, *(letter + _SUFFIX for letter in letters)]
     pieces += ["".join(merge) for merge in merges] + [_START, _END]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
-    with tempfile.TemporaryDirectory() as folder:
-        vocab, merged = Path(folder, "vocab.json"), Path(folder, "merges.txt")
-        vocab.write_text(json.dumps(vocabulary))
-        merged.write_text("#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in merges))
-        return CLIPTokenizer(
-            vocab=vocabulary, merges=merges, model_max_length=LENGTH, clean_up_tokenization_spaces=False
-        )
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)

@@ -3,10 +3,11 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from components.data_versioning.layout import Entry, Layout, leaves, part_of, part_of_name
+from components.data_versioning.entry import Entry, Layout, leaves, part_of, part_of_name
 from components.data_versioning.problems import Problem
 
 _KEYS = ("images", "annotations", "categories")
@@ -29,16 +30,21 @@ def coco_layout(root: Path, files: Sequence[str], problems: list[Problem]) -> La
     if not documents:
         return None
     found = Layout("COCO", annotations=tuple(sorted(documents)))
-    names: dict[str, int] = {}
+    names: dict[str, int] = {}  # the smallest category id of each class
     for file, document in sorted(documents.items()):
         try:
             _read(root, file, document, found, names)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             found.problems.append(
-                Problem(file, f"not valid COCO ({type(error).__name__}: {error})", "export it again")
+                Problem(
+                    file, f"not valid COCO ({type(error).__name__}: {error})", "export it again"
+                )
             )
+    found.entries = _merged(found.entries)
     listed = {name for entry in found.entries for name, _ in entry.shapes}
-    found.classes = tuple(name for name in sorted(names, key=lambda n: names[n]) if name in listed)
+    found.classes = tuple(
+        name for name in sorted(names, key=lambda one: (names[one], one)) if name in listed
+    )
     return found
 
 
@@ -47,7 +53,7 @@ def _read(
 ) -> None:
     categories = {one["id"]: str(one["name"]) for one in document["categories"]}
     for identifier, name in sorted(categories.items()):
-        names.setdefault(name, len(names) + int(identifier) * 1000)
+        names[name] = min(int(identifier), names.get(name, int(identifier)))
     shapes: dict[Any, list[tuple[str, Any]]] = defaultdict(list)
     for one in document["annotations"]:
         if one["category_id"] not in categories:
@@ -79,6 +85,16 @@ def _read(
             )
 
 
+def _merged(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with the annotations of one photo together, where several files list it."""
+    merged: dict[tuple[str, str | None], Entry] = {}
+    for entry in entries:
+        before = merged.get((entry.file, entry.split))
+        shapes = entry.shapes if before is None else before.shapes + entry.shapes
+        merged[entry.file, entry.split] = replace(entry, shapes=shapes)
+    return list(merged.values())
+
+
 def _locate(root: Path, file: str, name: str) -> str | None:
     """Path of an image below the root, "" if it is not there, None if its name leads out."""
     home = root.resolve()
@@ -96,5 +112,7 @@ def _locate(root: Path, file: str, name: str) -> str | None:
         if path.is_symlink() and not path.resolve().is_relative_to(home):
             return None
         if path.is_file():
-            return path.relative_to(root).as_posix() if path.resolve().is_relative_to(home) else None
+            return (
+                path.relative_to(root).as_posix() if path.resolve().is_relative_to(home) else None
+            )
     return ""

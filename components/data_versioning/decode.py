@@ -13,6 +13,7 @@ Rules that a reader of the numbers should know:
 
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,7 +28,7 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 """File name endings that are taken for pictures, lower case."""
 
 _WHITE = (255, 1023, 4095, 16383, 65535)
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "MPO")
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _MOST_PIXELS = 200_000_000
 _SOFT_EDGE = 2
 _TURNS = {
@@ -42,7 +43,7 @@ _TURNS = {
 """What makes a picture upright, by its EXIF orientation."""
 
 
-class Unusable(Exception):  # noqa: N818
+class Unusable(Exception):
     """A file that cannot be used as it is.
 
     Attributes:
@@ -128,7 +129,7 @@ def decode_mask(content: bytes) -> Mask:
     return np.ascontiguousarray(marked)
 
 
-def _reject_grey(values: NDArray[np.generic], marked: Mask, white: int) -> None:
+def _reject_grey(values: NDArray[Any], marked: Mask, white: int) -> None:
     """Raise where grey is more than the soft edge that drawing programs leave."""
     grey = (values != 0) & (values != white)
     if not grey.any():
@@ -138,7 +139,7 @@ def _reject_grey(values: NDArray[np.generic], marked: Mask, white: int) -> None:
     edge = cv2.dilate(inside, square).astype(bool) & ~cv2.erode(inside, square).astype(bool)
     stray = int((grey & ~edge).sum())
     # A few stray pixels are the traces of a brush; real masks have them.
-    if not marked.any() or stray > max(32, 0.05 * int((values != 0).sum())):
+    if not marked.any() or stray > max(32, 0.1 * int((values != 0).sum())):
         found = np.unique(values[grey])
         shown = ", ".join(str(one) for one in found[:4]) + (", ..." if found.size > 4 else "")
         raise Unusable(
@@ -147,16 +148,17 @@ def _reject_grey(values: NDArray[np.generic], marked: Mask, white: int) -> None:
         )
 
 
-def _decode(content: bytes, indexed: bool = False) -> tuple[NDArray[np.generic], int]:
+def _decode(content: bytes, indexed: bool = False) -> tuple[NDArray[Any], int]:
     """Pixels as stored, and the EXIF orientation; palettes as indices or as colours."""
     try:
         with Pillow.open(io.BytesIO(content), formats=_FORMATS) as file:
             if file.width * file.height > _MOST_PIXELS:
                 raise Unusable(
-                    f"{file.width} x {file.height} pixels", "cut it into pieces below 200 megapixels"
+                    f"{file.width} x {file.height} pixels",
+                    "cut it into pieces below 200 megapixels",
                 )
             orientation = int(file.getexif().get(0x0112, 1))
-            deep = file.format == "PNG" and content[24] == 16 and file.mode in ("RGB", "RGBA")
+            deep = file.mode in ("RGB", "RGBA") and _bits(file, content) > 8
             file.load()
             if deep:
                 # Pillow keeps the upper 8 bits of each channel only.
@@ -173,7 +175,15 @@ def _decode(content: bytes, indexed: bool = False) -> tuple[NDArray[np.generic],
         raise _unreadable(str(error)) from error
 
 
-def _decode_deep(content: bytes) -> NDArray[np.generic]:
+def _bits(file: Pillow.Image, content: bytes) -> int:
+    """Bits of a channel, as the file's header says."""
+    if file.format == "PNG":
+        return content[24]
+    bits = getattr(file, "tag_v2", {}).get(258, (8,))
+    return max(bits) if isinstance(bits, tuple) else int(bits)
+
+
+def _decode_deep(content: bytes) -> NDArray[Any]:
     flags = cv2.IMREAD_UNCHANGED
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if content else None
     if pixels is None:
@@ -189,7 +199,7 @@ def _unreadable(why: str) -> Unusable:
     )
 
 
-def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _to_8_bit(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels.astype(np.uint8, copy=False)
     values = pixels.astype(np.float64)
@@ -200,4 +210,3 @@ def _to_8_bit(pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
         raise Unusable(f"pixel values up to {top:g}", "save it as 8-bit or 16-bit PNG")
     white = next(level for level in _WHITE if top <= level)
     return np.round(values * (255 / white)).astype(np.uint8)
-

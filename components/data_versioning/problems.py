@@ -19,7 +19,7 @@ class Problem:
     remedy: str
 
 
-class BadData(Exception):  # noqa: N818
+class BadData(Exception):
     """All problems of a folder of photos; raised before any work is done."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

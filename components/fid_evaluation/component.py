@@ -40,5 +40,5 @@ def fid_evaluation(
         inputs={"dataset": dataset, "synthetic": synthetic, "judge": segmenter},
         output=quality,
         metrics=metrics,
-        scalars={"fraction": fraction, "seed": seed},
+        scalars={"fraction": float(fraction), "seed": seed},
     )

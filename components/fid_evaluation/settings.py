@@ -14,6 +14,10 @@ class FIDSettings(Settings):
     """File with the Inception weights that clean-fid uses (inception-2015-12-05.pt); looked for
     in the usual places when empty."""
 
+    digest: str = ""
+    """SHA-256 that the file of weights must have, filled in when the run is prepared, so that
+    another file, or one where there was none, is another result."""
+
     mode: Literal["clean", "legacy_pytorch", "legacy_tensorflow"] = "clean"
     """clean-fid's name for the way pictures are resized."""
 

@@ -38,5 +38,5 @@ def iou_evaluation(
         inputs={"dataset": dataset, "networks": networks},
         output=scores,
         metrics=metrics,
-        scalars={"fraction": fraction, "seed": seed},
+        scalars={"fraction": float(fraction), "seed": seed},
     )

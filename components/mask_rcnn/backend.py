@@ -67,7 +67,9 @@ class Backend(ABC):
         """
 
 
-def build(settings: MaskRCNNSettings, classes: int, resolution: int) -> Backend:
+def build(
+    settings: MaskRCNNSettings, classes: int, resolution: int, *, trained: bool = False
+) -> Backend:
     """The network that the settings describe, on a GPU where there is one.
 
     Its random weights come from torch's global generator.
@@ -76,15 +78,19 @@ def build(settings: MaskRCNNSettings, classes: int, resolution: int) -> Backend:
         settings: The step's settings.
         classes: Number of defect classes.
         resolution: Side of the frames, pixels.
+        trained: Whether all weights are about to be replaced, so that no pretrained ones are read.
+
+    Raises:
+        ValueError: If the library is not there, or the pretrained weights do not fit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if settings.backend == "detectron2":
         from components.mask_rcnn.detectron2_backend import Detectron2Backend
 
-        return Detectron2Backend(settings, classes, resolution, device)
+        return Detectron2Backend(settings, classes, resolution, device, trained=trained)
     from components.mask_rcnn.torchvision_backend import TorchvisionBackend
 
-    return TorchvisionBackend(settings, classes, resolution, device)
+    return TorchvisionBackend(settings, classes, resolution, device, trained=trained)
 
 
 def load_backbone(body: nn.Module, path: Path, prefix: str = "") -> None:

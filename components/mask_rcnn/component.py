@@ -34,12 +34,12 @@ def mask_rcnn(
     run(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
-        label=f"mask_rcnn {percent(fraction)} {regime.replace('_', ' ')}",
+        label=f"mask_rcnn {percent(fraction)} {regime.replace('_', ' ')}, seed {seed}",
         settings=MaskRCNNSettings.model_validate_json(settings),
         inputs={"dataset": dataset} | ({} if regime == "real" else {"synthetic": synthetic}),
         output=network,
         metrics=metrics,
-        scalars={"fraction": fraction, "regime": regime, "seed": seed},
+        scalars={"fraction": float(fraction), "regime": regime, "seed": seed},
     )
 
 
@@ -69,9 +69,9 @@ def judge(
     run(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
-        label=f"mask_rcnn {percent(fraction)} real, the judge",
+        label=f"mask_rcnn {percent(fraction)} real, seed {seed}, the judge",
         settings=MaskRCNNSettings.model_validate_json(settings),
         inputs={"dataset": dataset},
         output=network,
-        scalars={"fraction": fraction, "regime": "real", "seed": seed},
+        scalars={"fraction": float(fraction), "regime": "real", "seed": seed},
     )

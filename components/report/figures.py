@@ -70,7 +70,7 @@ class Series:
     """A line with its name.
 
     Attributes:
-        name: Written at its right end.
+        name: Written at its right end. Lines that share a name share a colour and one label.
         points: (x, value); values that are not finite are left out.
         intervals: (low, high) of every point, or None without.
     """
@@ -80,22 +80,20 @@ class Series:
     intervals: Sequence[tuple[float, float] | None] = ()
 
 
-def by_fraction(
-    title: str, series: Sequence[Series], fractions: Sequence[float], top: float | None
-) -> Figure:
+def by_fraction(title: str, series: Sequence[Series], fractions: Sequence[float]) -> Figure:
     """A metric by fraction of the real data, one line a regime.
 
     Args:
         title: Name of the metric.
         series: A regime's line; x is the index of the fraction.
         fractions: The fractions, in the order of the axis.
-        top: Upper end of the axis, or None to fit the values.
     """
 
     def draw(axes: Any) -> None:
         shift = np.linspace(-0.05, 0.05, len(series)) if len(series) > 1 else np.zeros(1)
+        colours = _colours(series)
         for number, one in enumerate(series):
-            colour, mark = _PALETTE[number % 6], _MARKS[number % 6]
+            colour, mark = colours[one.name], _MARKS[number % 6]
             kept = [
                 (x + shift[number], value, interval)
                 for (x, value), interval in zip(
@@ -113,10 +111,10 @@ def by_fraction(
         axes.set_xticks(range(len(fractions)), [percent(one) for one in fractions])
         axes.set_xlim(-0.25, len(fractions) - 0.75)
         axes.set_xlabel("share of the real training photos")
-        axes.set_ylim(bottom=0, top=top)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.03)
         _name_ends(axes, series)
 
-    return Figure(title, _svg(title, draw, 0.70))
+    return Figure(title, _svg(title, draw, 0.645))
 
 
 def curves(title: str, series: Sequence[Series]) -> Figure:
@@ -128,8 +126,9 @@ def curves(title: str, series: Sequence[Series]) -> Figure:
     """
 
     def draw(axes: Any) -> None:
-        for number, one in enumerate(series):
-            colour = _PALETTE[number % 6]
+        colours = _colours(series)
+        for one in series:
+            colour = colours[one.name]
             x, raw, smooth = thin(one.points)
             if len(x) > 12:
                 axes.plot(x, raw, color=colour, linewidth=0.7, alpha=0.25)
@@ -141,7 +140,7 @@ def curves(title: str, series: Sequence[Series]) -> Figure:
         axes.set_ylim(low, high)
         _name_ends(axes, series)
 
-    return Figure(title, _svg(title, draw, 0.74))
+    return Figure(title, _svg(title, draw, 0.645))
 
 
 def thin(points: Curve | Sequence[tuple[float, float]]) -> tuple[Any, Any, Any]:
@@ -171,23 +170,29 @@ def _range(series: Sequence[Series]) -> tuple[float, float]:
     return low, high * 1.06 if high > low else low + 1.0
 
 
+def _colours(series: Sequence[Series]) -> dict[str, str]:
+    names = dict.fromkeys(one.name for one in series)
+    return {name: _PALETTE[number % 6] for number, name in enumerate(names)}
+
+
 def _name_ends(axes: Any, series: Sequence[Series]) -> None:
     """Write every line's name beside its right end, apart from each other."""
-    ends = []
-    for number, one in enumerate(series):
-        x, _, smooth = thin(one.points)
+    found: dict[str, list[float]] = {}
+    for one in series:
+        x, values, smooth = thin(one.points)
         if len(x):
-            last = one.points[-1][1] if one.intervals else smooth[-1]
-            ends.append((float(last), number))
+            found.setdefault(one.name, []).append(values[-1] if one.intervals else smooth[-1])
+    ends = sorted((float(np.mean(last)), name) for name, last in found.items())
     if not ends:
         return
+    colours = _colours(series)
     low, high = axes.get_ylim()
     span = (high - low) or 1.0
-    places = spread([(value - low) / span for value, _ in sorted(ends)], 0.085)
-    for place, (_, number) in zip(places, sorted(ends), strict=True):
+    places = spread([(value - low) / span for value, _ in ends], 0.085)
+    for place, (_, name) in zip(places, ends, strict=True):
         axes.annotate(
-            series[number].name, (1.02, place), xycoords="axes fraction", va="center",
-            color=_PALETTE[number % 6], annotation_clip=False,
+            name, (1.02, place), xycoords="axes fraction", va="center",
+            color=colours[name], annotation_clip=False,
         )  # fmt: skip
 
 
@@ -226,7 +231,8 @@ def _for_page(svg: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.S)
     svg = re.sub(r' id="[a-zA-Z]+[\w.]*_\d+"', "", svg)
-    svg = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', r'<svg class="figure" viewBox="\1">', svg, 1)
+    head = r'<svg class="figure" viewBox="\1">'
+    svg = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', head, svg, count=1)
     for number, colour in enumerate(_PALETTE):
         svg = svg.replace(colour, f"var(--series-{number})")
     return svg.replace(_INK, "var(--ink)").replace(_LINE, "var(--line)")

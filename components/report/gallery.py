@@ -23,6 +23,9 @@ SHOTS_BUDGET = 2_200_000
 SHEETS_BUDGET = 1_900_000
 """Most bytes of compressed pictures; base64 makes them a third larger."""
 
+DRIVERS = 4
+"""Drivers shown for every fraction."""
+
 _SHOTS = ((208, 88), (176, 84), (144, 80), (112, 76), (88, 70), (64, 60), (48, 50))
 _SHEETS = ((1200, 86), (1000, 80), (800, 76), (640, 70), (480, 60), (320, 50))
 """Longest side in pixels and JPEG quality, tried from the left."""
@@ -133,16 +136,14 @@ def driven(
     dataset: Dataset,
     synthetic: SyntheticSet,
     shown: dict[str, tuple[Image, Image]],
-    drivers: int = 4,
-    most: int = 4,
+    most: int = 2,
 ) -> list[Strip]:
-    """Drivers, each with the samples it made and the frame its mask was taken from.
+    """Drivers, each with samples it made, plain and outlined, and the frame that gave the mask.
 
     Args:
         dataset: The dataset artifact.
         synthetic: The synthetic set.
         shown: Per driver its source (side, side, 3) and the driver itself (side, side, 3).
-        drivers: Number of drivers, taken in turn from the classes.
         most: Samples shown of each.
     """
     classes = len(dataset.classes)
@@ -151,7 +152,7 @@ def driven(
     for one in synthetic.images:
         groups.setdefault(one.driver, []).append(one)
     strips = []
-    for driver in pick_drivers(synthetic.images, drivers):
+    for driver in pick_drivers(synthetic.images, dataset.classes):
         made = groups[driver]
         shots = [
             Shot(picture, None, classes, caption)
@@ -159,19 +160,21 @@ def driven(
                 shown.get(driver, ()), ("defect-free photo", "driver"), strict=False
             )
         ]
-        shots += [
-            Shot(synthetic.image(one), synthetic.class_map(one), classes, f"sample {number}")
-            for number, one in enumerate(made[:most], start=1)
-        ]
+        for number, one in enumerate(made[:most], start=1):
+            drawn = synthetic.image(one)
+            shots.append(Shot(drawn, None, classes, f"sample {number}"))
+            shots.append(Shot(drawn, synthetic.class_map(one), classes, "its requested mask"))
         if made[0].mask in frames:
             shots.append(_real_shot(dataset, frames[made[0].mask], "real, gave the mask"))
         strips.append(Strip(made[0].defect, shots))
     return strips
 
 
-def pick_drivers(images: Sequence[Provenance], count: int) -> list[str]:
+def pick_drivers(
+    images: Sequence[Provenance], classes: Sequence[str], count: int = DRIVERS
+) -> list[str]:
     """Names of drivers, one class after the other, those of each class in their order."""
-    by_class: dict[str, list[str]] = {}
+    by_class: dict[str, list[str]] = {name: [] for name in classes}
     for one in images:
         names = by_class.setdefault(one.defect, [])
         if one.driver not in names:
@@ -179,7 +182,7 @@ def pick_drivers(images: Sequence[Provenance], count: int) -> list[str]:
     picked: list[str] = []
     turn = 0
     while len(picked) < count and any(len(names) > turn for names in by_class.values()):
-        for _, names in sorted(by_class.items()):
+        for names in by_class.values():
             if turn < len(names) and len(picked) < count:
                 picked.append(names[turn])
         turn += 1
@@ -199,12 +202,6 @@ def swatches(classes: Sequence[str]) -> list[tuple[str, str]]:
         (name, f"rgb({r}, {g}, {b})")
         for name, (r, g, b) in zip(classes, class_colours(len(classes)).tolist(), strict=True)
     ]
-
-
-def brightened(driver: Image, masks: NDArray[np.uint8], ceiling: int) -> Image:
-    """A driver as people can see it: its geometry, kept dim for the model, made brighter."""
-    lifted = np.minimum(driver.astype(np.float64) * (150.0 / max(ceiling, 1)), 255)
-    return np.where((masks > 0)[:, :, None], driver, lifted).astype(np.uint8)
 
 
 def _shot(synthetic: SyntheticSet, one: Provenance, classes: int) -> Shot:

@@ -139,11 +139,12 @@ def number(
 
 
 def between(interval: Sequence[float | None], digits: int) -> str:
-    """An interval for people: `0.10 to 0.14`; empty when one of its ends is missing."""
+    """An interval for people: `0.10–0.14`, `−0.10 to 0.14`; empty when an end is missing."""
     low, high = interval
     if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
         return ""
-    return f"{signless(f'{low:.{digits}f}')} to {signless(f'{high:.{digits}f}')}"
+    first, last = (signless(f"{end:.{digits}f}") for end in (low, high))
+    return f"{first} to {last}" if low < 0 or high < 0 else f"{first}–{last}"
 
 
 def signless(text: str) -> str:

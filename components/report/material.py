@@ -48,8 +48,10 @@ def splits(data: dict[str, Any]) -> Table:
         columns,
         body,
         [
-            "A photo with several classes counts once for each. Training subsets are nested;"
-            " all photos of one physical piece lie in one part.",
+            (
+                "A photo with several classes counts once for each. Training subsets are nested;"
+                " all photos of one physical piece lie in one part."
+            ),
         ],
     )
 
@@ -141,8 +143,7 @@ def coverage(run: Run) -> list[dict[str, Any]]:
                 "masks": len({one.mask for one in images}),
                 "masks_available": len(run.dataset.frames("train", fraction=part.fraction)),
                 "images_by_class": {
-                    name: sum(one.defect == name for one in images)
-                    for name in run.dataset.classes
+                    name: sum(one.defect == name for one in images) for name in run.dataset.classes
                 },
             }
         )
@@ -173,8 +174,8 @@ def coverage_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Ta
         "What the plan covers",
         columns,
         body,
-        ["The paper draws at most 15 samples of one driver. An image counts for the class that its"
-         " prompt names."],
+        [("The paper draws at most 15 samples of one driver. An image counts for the class that its"
+         " prompt names.")],
     )  # fmt: skip
 
 
@@ -191,8 +192,6 @@ def loss_figures(records: Sequence[Record]) -> list[Figure]:
                 where, label = "", share or record.label
             else:
                 where, label = share, REGIMES.get(str(regime), str(regime))
-                if _seeds(records, record) > 1:
-                    label += f", seed {record.scalars['seed']}"
             groups.setdefault((record.step, name, where), []).append(Series(label, points))
     return [
         curves(f"{_words(step)}{f' {where}' if where else ''}: {_words(name)}", series)
@@ -274,8 +273,8 @@ def digests(records: Sequence[Record]) -> Table:
             [Cell(record.label), Cell(record.key[:16]), Cell(record.digest[:16])]
             for record in records
         ],
-        ["Key: digest of code, settings, inputs and packages. Digest: of the result's content."
-         " The first 16 digits of each."],
+        [("Key: digest of code, settings, inputs and packages. Digest: of the result's content."
+         " The first 16 digits of each.")],
     )  # fmt: skip
 
 
@@ -292,10 +291,6 @@ def warnings(records: Sequence[Record]) -> list[dict[str, Any]]:
 
 def _by_class(photos: Sequence[Any], classes: Sequence[str]) -> dict[str, int]:
     return {name: sum(name in photo.classes for photo in photos) for name in classes}
-
-
-def _seeds(records: Sequence[Record], one: Record) -> int:
-    return len({other.scalars.get("seed") for other in records if other.step == one.step})
 
 
 def _order(records: Sequence[Record], key: tuple[str, str, str]) -> int:

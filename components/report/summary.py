@@ -14,7 +14,7 @@ from components.report.inputs import Run
 from components.report.material import count_photos, coverage, timings, warnings
 from components.report.verdict import Comparison, Verdict, comparisons, verdict
 
-QUALITIES = ("fid", "kid", "low_layer_fid", "diversity", "adherence")
+QUALITIES = ("fid", "kid", "low_layer_fid", "texture_frechet", "diversity", "adherence")
 """The parts of `quality.json`, each a list in the summary, one entry a fraction."""
 
 

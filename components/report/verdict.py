@@ -2,8 +2,9 @@
 
 Both segmenters are scored on the same resamples of the test photos, so what is easy or hard about
 a photo cancels out. The interval is about the photos: what another seed of the training would
-change is in it only as far as several seeds were averaged. Where the interval of the difference holds 0, the answer is that no difference
-could be measured, which is not the same as that there is none.
+change is in it only as far as several seeds were averaged. Where the interval of the difference
+holds 0, the answer is that no difference could be measured, which is not the same as that there
+is none.
 """
 
 import math

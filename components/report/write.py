@@ -1,6 +1,5 @@
 """The step: write the summary and the page of a whole run."""
 
-import os
 from pathlib import Path
 
 from components.outcome import Outcome
@@ -59,4 +58,4 @@ def write(
 def _write(path: Path, text: str) -> None:
     aside = path.with_suffix(".part")
     aside.write_text(text, encoding="utf-8")
-    os.replace(aside, path)
+    aside.replace(path)

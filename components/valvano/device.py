@@ -45,7 +45,9 @@ class Device:
     def _place(self, module: M, dtype: torch.dtype) -> M:
         # The tensor cores want the channels last; on a CPU it was measured to make no difference.
         layout = torch.channels_last if self.accelerated else torch.preserve_format
-        return module.to(self.device, dtype, memory_format=layout)
+        # Past diffusers' own method, which warns of casts even where there is nothing to cast.
+        nn.Module.to(module, self.device, dtype, memory_format=layout)
+        return module
 
 
 def choose(bf16: bool) -> Device:

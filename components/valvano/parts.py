@@ -17,37 +17,15 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from components.dataset import Image
 from components.valvano.device import Device
+from components.valvano.latents import Latents, Views
 
 INDEX = "model_index.json"
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
-
-
-@dataclass(frozen=True)
-class Latents:
-    """Encoded pictures: a normal distribution a picture, or points.
-
-    Attributes:
-        mean: (n, channels, height, width), scaled as the UNet expects.
-        deviation: Same shape; None where the encoder is exact.
-    """
-
-    mean: Tensor
-    deviation: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.mean)
-
-    def draw(self, which: Sequence[int], rng: np.random.Generator) -> Tensor:
-        """Latents of some pictures, (len(which), channels, height, width)."""
-        mean = self.mean[list(which)]
-        if self.deviation is None:
-            return mean
-        return mean + self.deviation[list(which)] * normal(mean.shape, rng)
 
 
 @dataclass(frozen=True)
@@ -79,7 +57,7 @@ class Parts:
     def scheduler(self) -> Any:
         """The sampler that the model was published with."""
         name = _index(self.folder)["scheduler"][1]
-        kind = getattr(diffusers, name, None)
+        kind: Any = getattr(diffusers, name, None)
         if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
             raise ValueError(
                 f"{self.folder / INDEX} names the scheduler {name!r}, which diffusers does not "
@@ -129,10 +107,13 @@ class Parts:
                 found.append(word)
         return found
 
+    def encode(self, pictures: Sequence[Image], *, flips: bool) -> Views:
+        """Latents of pictures of one size, and of their mirror images if `flips`."""
+        return Views(self._encode(pictures, False), self._encode(pictures, True) if flips else None)
+
     @torch.no_grad()
-    def encode(self, pictures: Sequence[Image], *, mirrored: bool = False, batch: int = 8) -> Latents:
-        """Latents of pictures of one size, encoded in float32 a batch at a time."""
-        vae = self.vae.to(torch.float32)
+    def _encode(self, pictures: Sequence[Image], mirrored: bool, batch: int = 8) -> Latents:
+        vae = nn.Module.to(self.vae, dtype=torch.float32)
         scale = float(vae.config.scaling_factor)
         means, deviations = [], []
         for start in range(0, len(pictures), batch):
@@ -140,11 +121,11 @@ class Parts:
             values = stacked.to(self.on.device).permute(0, 3, 1, 2).float() / 127.5 - 1
             coded = vae.encode(values.flip(-1) if mirrored else values)
             if isinstance(vae, AutoencoderKL):
-                means.append(coded.latent_dist.mean * scale)
-                deviations.append(coded.latent_dist.std * scale)
+                means.append((coded.latent_dist.mean * scale).cpu())
+                deviations.append((coded.latent_dist.std * scale).cpu())
             else:
-                means.append(coded.latents * scale)
-        self.vae.to(self.on.dtype)
+                means.append((coded.latents * scale).cpu())
+        nn.Module.to(self.vae, dtype=self.on.dtype)
         return Latents(torch.cat(means), torch.cat(deviations) if deviations else None)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
@@ -200,11 +181,6 @@ def write_network(network: Any, folder: Path) -> None:
     else:
         network.config._name_or_path = ""
     network.save_pretrained(folder, safe_serialization=True)
-
-
-def normal(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
-    """Standard normal numbers from a counter-seeded generator, float32 on the CPU."""
-    return torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32))
 
 
 def _read(kind: Any, folder: Path, dtype: str = "torch_dtype") -> Any:

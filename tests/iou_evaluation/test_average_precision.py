@@ -6,9 +6,9 @@ import io
 
 import numpy as np
 import pytest
+from iou_scenes import CLASSES, SIDE, detection, opened, random_scene, rectangle, write_test_part
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from scenes import CLASSES, SIDE, detection, opened, random_scene, rectangle, write_test_part
 
 from components.instances import Instance
 from components.iou_evaluation.average_precision import average_precision
@@ -18,7 +18,7 @@ from components.iou_evaluation.truth import read_truth
 
 
 def stock(coco, predictions, kind):
-    """pycocotools as its users call it, with all its sizes and limits."""
+    """COCOeval as its users call it, with all its sizes and limits."""
     with contextlib.redirect_stdout(io.StringIO()):
         evaluation = COCOeval(coco, coco.loadRes(copy.deepcopy(predictions)), kind)
         evaluation.evaluate()

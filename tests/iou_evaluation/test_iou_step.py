@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from scenes import detection, random_scene, rectangle, write_network, write_test_part
+from iou_scenes import detection, random_scene, rectangle, write_network, write_test_part
 
 from components.instances import Instance
 from components.iou_evaluation.evaluate import evaluate

@@ -20,13 +20,20 @@ Form = Literal["tiny", "stable"]
 
 CHANNELS = (16, 32)
 WIDTH = 16
-LENGTH = 16
+LENGTH = 40
 
 
 def tokenizer(folder: Path) -> CLIPTokenizer:
     """A byte-level vocabulary that knows letters, digits and a few words whole."""
     letters = [*string.ascii_lowercase, *string.digits, "-", "_"]
-    vocabulary = [*letters, *(f"{one}</w>" for one in letters), "an</w>", "of</w>", "im", "image</w>"]
+    vocabulary = [
+        *letters,
+        *(f"{one}</w>" for one in letters),
+        "an</w>",
+        "of</w>",
+        "im",
+        "image</w>",
+    ]
     vocabulary += ["<|startoftext|>", "<|endoftext|>"]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.json").write_text(
@@ -36,7 +43,7 @@ def tokenizer(folder: Path) -> CLIPTokenizer:
     return CLIPTokenizer.from_pretrained(folder, model_max_length=LENGTH)
 
 
-def write_base(folder: Path, form: Form = "tiny", *, seed: int = 0) -> Path:
+def write_base(folder: Path, form: Form = "tiny", *, seed: int = 0, scale: float = 1.0) -> Path:
     """Write a random base model.
 
     Args:
@@ -45,6 +52,7 @@ def write_base(folder: Path, form: Form = "tiny", *, seed: int = 0) -> Path:
             zero terminal SNR, trailing time steps, fp16 files), `stable` is Stable Diffusion 1.5's
             (AutoencoderKL of factor 8, epsilon, PNDM).
         seed: Of the weights.
+        scale: Factor of the small autoencoder's latents.
     """
     torch.manual_seed(seed)
     words = tokenizer(folder / "tokenizer")
@@ -78,6 +86,7 @@ def write_base(folder: Path, form: Form = "tiny", *, seed: int = 0) -> Path:
             decoder_block_out_channels=(8, 8, 8),
             num_encoder_blocks=(1, 1, 1),
             num_decoder_blocks=(1, 1, 1),
+            scaling_factor=scale,
         )
         scheduler: DDIMScheduler | PNDMScheduler = DDIMScheduler(
             beta_schedule="scaled_linear",

@@ -129,7 +129,6 @@ def test_a_probe_cannot_tell_defective_from_clean(level):
         ties = np.array(values[True])[:, None] == np.array(values[False])[None]
         return float(abs(below.mean() + ties.mean() / 2 - 0.5) + 0.5)
 
-    print(separation(plain), separation(made))
     assert separation(plain) > 0.8
     assert separation(made) < 0.6
 

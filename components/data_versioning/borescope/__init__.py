@@ -7,5 +7,5 @@ cooling holes, dirt and defects; it is photographed from several positions under
 exposures. The same bytes come out on every machine: all random numbers are integers or exact
 fractions of PCG64, and all arithmetic is made of operations that IEEE 754 rounds exactly
 (+, -, *, /, square root, comparisons). There is therefore no sine, exponential, power, matrix
-product or float32 image filter anywhere in this package.
+product, long sum or image library in the rendering.
 """

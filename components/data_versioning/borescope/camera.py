@@ -1,13 +1,14 @@
 """The borescope: looks at a wall from close by and takes a photo of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from components.data_versioning.borescope.defects import Drawn
 from components.data_versioning.borescope.noise import Field, bell, blur, ramp, sample, smooth
+from components.data_versioning.borescope.part import Drawn
 from components.data_versioning.borescope.wall import SIDE, Wall
 from components.instances import Instance
 
@@ -111,12 +112,17 @@ def _unit(y: Field, x: Field, z: Field) -> tuple[Field, Field, Field]:
     return y / length, x / length, z / length
 
 
+def _direction(y: float, x: float, z: float) -> tuple[float, float, float]:
+    length = math.sqrt(y * y + x * x + z * z)
+    return y / length, x / length, z / length
+
+
 def _look(pose: Pose, curve: float) -> _View:
     """Meet the wall z = curve * x * x with the rays of a pinhole camera."""
     half = SIDE / 2
     x0, y0 = pose.column - half, pose.row - half
     # Line of sight from the wall to the lens, then the photo's two axes.
-    ny, nx, nz = _unit(np.float64(pose.tilt), np.float64(pose.lean), np.float64(1.0))
+    ny, nx, nz = _direction(pose.tilt, pose.lean, 1.0)
     lens = (
         y0 + pose.distance * ny,
         x0 + pose.distance * nx,
@@ -124,7 +130,7 @@ def _look(pose: Pose, curve: float) -> _View:
     )
     # `right` is (y, x, z) = (roll, 1, 0) made orthogonal to the line of sight.
     along = pose.roll * ny + nx
-    ry, rx, rz = _unit(pose.roll - along * ny, 1.0 - along * nx, -along * nz)
+    ry, rx, rz = _direction(pose.roll - along * ny, 1.0 - along * nx, -along * nz)
     dy, dx, dz = (nx * rz - nz * rx, nz * ry - ny * rz, ny * rx - nx * ry)
     if dy < 0:
         dy, dx, dz = -dy, -dx, -dz
@@ -212,6 +218,7 @@ def _seen(defects: Sequence[Drawn], view: _View) -> list[Instance]:
     """The defects' masks in the photo; where two meet, the later one lies on top."""
     masks: list[Instance] = []
     for defect in defects:
+        # Beyond the part of the wall that was drawn on, the zeros at its edge go on.
         padded = np.pad(defect.opacity, 2)
         cover = sample(padded, view.rows - defect.row + 2, view.columns - defect.column + 2)
         cover = cover.reshape(PIXELS, 2, PIXELS, 2)

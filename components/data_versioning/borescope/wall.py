@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.data_versioning.borescope.noise import Field, fractal, ramp, smooth
+from components.data_versioning.borescope.noise import Field, between, fractal, ramp, smooth
 
 SIDE = 896
 """Side of the wall's maps, texels; two texels are about one pixel of a photo."""
@@ -60,10 +60,6 @@ def build(rng: np.random.Generator) -> Wall:
     return wall
 
 
-def _between(rng: np.random.Generator, low: float, high: float) -> float:
-    return low + (high - low) * float(rng.random())
-
-
 def _plain(colour: Sequence[float], gloss: float, *, coated: bool) -> Wall:
     flat = np.zeros((SIDE, SIDE))
     return Wall(
@@ -80,25 +76,25 @@ def _alloy(rng: np.random.Generator) -> Wall:
     wall = _plain((0.5, 0.5, 0.5), 0.8, coated=False)
     rows = np.arange(SIDE)[:, None] / SIDE
     heat = (
-        _between(rng, 0.2, 3.6)
-        + _between(rng, -2.5, 2.5) * (rows - 0.5)
-        + _between(rng, 0.3, 0.9) * fractal(rng, SIDE, 3, 2, 3, 0.5)
+        between(rng, 0.2, 3.6)
+        + between(rng, -2.5, 2.5) * (rows - 0.5)
+        + between(rng, 0.3, 0.9) * fractal(rng, SIDE, 3, 2, 3, 0.5)
     )
     heat = np.clip(heat, 0.0, len(_TINTS) - 1.001)
     tint = heat.astype(np.int64)
     part = (heat - tint)[..., None]
     tinted = _TINTS[tint] * (1.0 - part) + _TINTS[tint + 1] * part
-    strength = _between(rng, 0.45, 1.0)
+    strength = between(rng, 0.45, 1.0)
     wall.colour = _TINTS[0] * (1.0 - strength) + tinted * strength
-    _machine(wall, rng, _between(rng, 0.03, 0.08))
+    _machine(wall, rng, between(rng, 0.03, 0.08))
     _mottle(wall, rng, 0.05)
     return wall
 
 
 def _coating(rng: np.random.Generator) -> Wall:
-    warm = _between(rng, 0.0, 1.0)
+    warm = between(rng, 0.0, 1.0)
     wall = _plain((0.74, 0.70 - 0.05 * warm, 0.62 - 0.14 * warm), 0.12, coated=True)
-    stain = ramp(fractal(rng, SIDE, 3, 3, 4, 0.6), 0.2, 1.9) * _between(rng, 0.2, 0.7)
+    stain = ramp(fractal(rng, SIDE, 3, 3, 4, 0.6), 0.2, 1.9) * between(rng, 0.2, 0.7)
     wall.paint((slice(None), slice(None)), stain, (0.42, 0.33, 0.22))
     wall.height += 0.30 * smooth(rng, SIDE, 300, 300) + 0.5 * fractal(rng, SIDE, 60, 60, 2, 0.6)
     _mottle(wall, rng, 0.08)
@@ -106,12 +102,12 @@ def _coating(rng: np.random.Generator) -> Wall:
 
 
 def _oxide(rng: np.random.Generator) -> Wall:
-    grey = _between(rng, 0.0, 0.06)
+    grey = between(rng, 0.0, 0.06)
     wall = _plain((0.37 + grey, 0.33 + grey, 0.29 + grey), 0.4, coated=False)
-    scale = ramp(fractal(rng, SIDE, 8, 8, 4, 0.7), 0.0, 1.6) * _between(rng, 0.2, 0.6)
+    scale = ramp(fractal(rng, SIDE, 8, 8, 4, 0.7), 0.0, 1.6) * between(rng, 0.2, 0.6)
     wall.paint((slice(None), slice(None)), scale, (0.47, 0.36, 0.25))
     wall.height += 0.4 * fractal(rng, SIDE, 110, 110, 2, 0.7)
-    _machine(wall, rng, _between(rng, 0.015, 0.05))
+    _machine(wall, rng, between(rng, 0.015, 0.05))
     _mottle(wall, rng, 0.07)
     return wall
 
@@ -135,12 +131,12 @@ def _mottle(wall: Wall, rng: np.random.Generator, strength: float) -> None:
 def _add_seams(wall: Wall, rng: np.random.Generator) -> list[float]:
     """Lips, grooves and welds between panels; returns the rows of the circumferential ones."""
     count = int(rng.integers(0, 3))
-    first = _between(rng, 190.0, 420.0)
-    rows = [first + number * _between(rng, 240.0, 330.0) for number in range(count)]
+    first = between(rng, 190.0, 420.0)
+    rows = [first + number * between(rng, 240.0, 330.0) for number in range(count)]
     for row in rows:
         _seam(wall, rng, row, around=True)
     if rng.random() < 0.35:
-        _seam(wall, rng, _between(rng, 220.0, 680.0), around=False)
+        _seam(wall, rng, between(rng, 220.0, 680.0), around=False)
     return rows
 
 
@@ -154,7 +150,7 @@ def _seam(wall: Wall, rng: np.random.Generator, place: float, *, around: bool) -
     distance = np.abs(offset)
     kind = int(rng.integers(0, 3))
     if kind == 0:  # a groove
-        half = _between(rng, 2.0, 4.5)
+        half = between(rng, 2.0, 4.5)
         wall.colour *= 1.0 - 0.75 * ramp(distance, half + 1.5, half - 1.5)[..., None]
         wall.height -= 2.5 * ramp(distance, half + 3.0, half - 1.0)
     elif kind == 1:  # one panel laps over the next and throws a shadow
@@ -162,9 +158,9 @@ def _seam(wall: Wall, rng: np.random.Generator, place: float, *, around: bool) -
         shadow = ramp(offset, -20.0, -3.0) * ramp(offset, 1.0, -1.0)
         wall.colour *= 1.0 - 0.55 * shadow[..., None]
     else:  # a weld with its ripples
-        half = _between(rng, 9.0, 15.0)
+        half = between(rng, 9.0, 15.0)
         body = ramp(distance, half + 2.0, half - 4.0)
-        pitch = _between(rng, 7.0, 11.0)
+        pitch = between(rng, 7.0, 11.0)
         bent = (along + 0.03 * offset * offset) / pitch
         phase = bent - np.floor(bent) - 0.5
         wall.height += body * (4.0 - 7.0 * phase * phase)
@@ -175,17 +171,17 @@ def _seam(wall: Wall, rng: np.random.Generator, place: float, *, around: bool) -
 
 def _add_holes(wall: Wall, rng: np.random.Generator, seams: list[float]) -> None:
     if rng.random() < 0.3:  # one large dilution hole
-        row, column = _between(rng, 230.0, 660.0), _between(rng, 230.0, 660.0)
-        _hole(wall, row, column, _between(rng, 34.0, 60.0), 1.0)
+        row, column = between(rng, 230.0, 660.0), between(rng, 230.0, 660.0)
+        _hole(wall, row, column, between(rng, 34.0, 60.0), 1.0)
     large = list(wall.holes)
     if rng.random() < 0.85:  # rows of film cooling holes
-        pitch = _between(rng, 62.0, 104.0)
-        spread = pitch * _between(rng, 0.8, 1.3)
-        radius = _between(rng, 6.0, 10.5)
-        slant = 1.0 + _between(rng, 0.0, 0.7)
-        top = _between(rng, 0.0, spread)
+        pitch = between(rng, 62.0, 104.0)
+        spread = pitch * between(rng, 0.8, 1.3)
+        radius = between(rng, 6.0, 10.5)
+        slant = 1.0 + between(rng, 0.0, 0.7)
+        top = between(rng, 0.0, spread)
         kept = 1.0 if rng.random() < 0.5 else 0.5
-        band = _between(rng, 200.0, 420.0)
+        band = between(rng, 200.0, 420.0)
         for number in range(int(SIDE / spread) + 1):
             row = top + number * spread
             start = (number % 2) * pitch / 2 + pitch / 4
@@ -193,19 +189,20 @@ def _add_holes(wall: Wall, rng: np.random.Generator, seams: list[float]) -> None
                 kept < 1.0 and abs(row - band - 120.0) > 150.0
             ):
                 continue
-            for column in np.arange(start, SIDE - radius, pitch):
+            for place in range(int((SIDE - radius - start) / pitch) + 1):
+                column = start + place * pitch
                 if all(
                     (row - y) * (row - y) + (column - x) * (column - x) > 2.5 * wide * wide
                     for y, x, wide in large
                 ):
-                    _hole(wall, row, float(column), radius, slant)
+                    _hole(wall, row, column, radius, slant)
     # Air that leaves a hole carries soot along the wall.
     flow = np.cumsum(wall.opening, axis=0)
     reach = int(rng.integers(30, 70))
     trail = flow.copy()
     trail[reach:] -= flow[:-reach]
     trail = np.clip(trail / 24.0, 0.0, 1.0) * (1.0 - wall.opening)
-    wall.colour *= 1.0 - _between(rng, 0.05, 0.4) * trail[..., None]
+    wall.colour *= 1.0 - between(rng, 0.05, 0.4) * trail[..., None]
 
 
 def _hole(wall: Wall, row: float, column: float, radius: float, slant: float) -> None:
@@ -233,19 +230,19 @@ def _hole(wall: Wall, row: float, column: float, radius: float, slant: float) ->
 
 def _add_dirt(wall: Wall, rng: np.random.Generator) -> None:
     where = (slice(None), slice(None))
-    soot = ramp(fractal(rng, SIDE, 4, 5, 5, 0.62), _between(rng, 0.5, 1.4), 3.0)
-    soot *= _between(rng, 0.2, 0.75)
+    soot = ramp(fractal(rng, SIDE, 4, 5, 5, 0.62), between(rng, 0.5, 1.4), 3.0)
+    soot *= between(rng, 0.2, 0.75)
     wall.paint(where, soot, (0.13, 0.12, 0.11))
     wall.gloss *= 1.0 - 0.8 * soot
-    film = ramp(smooth(rng, SIDE, 3, 28), 0.5, 2.4) * _between(rng, 0.0, 0.35)
+    film = ramp(smooth(rng, SIDE, 3, 28), 0.5, 2.4) * between(rng, 0.0, 0.35)
     wall.paint(where, film.T if rng.random() < 0.3 else film, (0.34, 0.27, 0.18))
     for _ in range(int(rng.integers(10, 60))):
-        row, column = _between(rng, 4.0, SIDE - 5.0), _between(rng, 4.0, SIDE - 5.0)
-        radius = _between(rng, 0.8, 2.4)
+        row, column = between(rng, 4.0, SIDE - 5.0), between(rng, 4.0, SIDE - 5.0)
+        radius = between(rng, 0.8, 2.4)
         rows = slice(int(row) - 3, int(row) + 5)
         columns = slice(int(column) - 3, int(column) + 5)
         y = np.arange(SIDE)[rows, None] - row
         x = np.arange(SIDE)[None, columns] - column
         speck = ramp(np.sqrt(x * x + y * y), radius + 1.0, radius - 1.0)
         tone = (0.75, 0.72, 0.66) if rng.random() < 0.25 else (0.16, 0.14, 0.12)
-        wall.paint((rows, columns), _between(rng, 0.2, 0.6) * speck, tone)
+        wall.paint((rows, columns), between(rng, 0.2, 0.6) * speck, tone)

@@ -9,11 +9,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from components.data_versioning.borescope.camera import PIXELS
 from components.data_versioning.borescope.defects import CLASSES
-from components.data_versioning.borescope.scene import Shot, pieces, shoot
+from components.data_versioning.borescope.scene import pieces, shoot
 from components.instances import Instance, to_coco
 from components.progress import track
 
@@ -55,21 +56,24 @@ def write(out: Path, *, seed: int, annotated: int, clean: int, processes: int) -
         for piece, taken in zip(track(wanted, "rendering", unit="pieces"), shots, strict=True):
             for shot in taken:
                 name = f"images/{int(next(numbers)):04d}.jpg"
-                _save(out / name, shot)
+                (out / name).write_bytes(encode(shot.pixels))
                 photos.append((name, piece.name, shot.defects))
     photos.sort(key=lambda photo: photo[0])
     _write_annotations(out / "annotations.json", photos)
     _write_groups(out / "groups.csv", photos)
 
 
-def _save(path: Path, shot: Shot) -> None:
-    # Baseline JPEG with the standard tables and the exact integer transform: its bytes depend
-    # neither on the processor nor, in practice, on the version of libjpeg-turbo.
+def encode(pixels: NDArray[np.uint8]) -> bytes:
+    """A photo as a JPEG file.
+
+    Baseline JPEG with the standard tables and the integer transform: its bytes depend neither on
+    the processor nor, in practice, on the version of libjpeg-turbo.
+    """
     stream = io.BytesIO()
-    Image.fromarray(shot.pixels).save(
+    Image.fromarray(pixels).save(
         stream, "JPEG", quality=90, subsampling=2, optimize=False, progressive=False
     )
-    path.write_bytes(stream.getvalue())
+    return stream.getvalue()
 
 
 def _write_annotations(path: Path, photos: list[tuple[str, str, list[Instance]]]) -> None:

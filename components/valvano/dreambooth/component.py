@@ -76,5 +76,5 @@ def dreambooth(
         inputs={"dataset": dataset, "base": base, "prior": prior_images},
         output=concept,
         metrics=metrics,
-        scalars={"fraction": fraction, "token": token, "noun": noun, "seed": seed},
+        scalars={"fraction": float(fraction), "token": token, "noun": noun, "seed": seed},
     )

@@ -53,6 +53,9 @@ class DreamBoothSettings(Settings):
     text_encoder: bool = False
     """Whether the text encoder is trained too."""
 
+    flips: bool = False
+    """Mirror the pictures at random; only where a mirrored object is still a possible one."""
+
     min_snr: Annotated[float, Field(ge=0, le=100)] = 0.0
     """Gamma of the min-SNR loss weight; 0 weighs all noise levels alike."""
 

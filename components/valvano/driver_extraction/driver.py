@@ -117,6 +117,14 @@ def read_mask(driver: Image, recipe: Recipe) -> Map:
     return class_map
 
 
+def brightened(made: Image, recipe: Recipe) -> Image:
+    """A driver with its geometry at full brightness, for people."""
+    red, green, blue = cv2.split(made)
+    low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+    levels = cv2.cvtColor(cv2.convertScaleAbs(low, alpha=255 / recipe.ceiling), cv2.COLOR_GRAY2RGB)
+    return cv2.copyTo(levels, cv2.compare(low, high, cv2.CMP_EQ), made.copy())
+
+
 def _painted(geometry: Map, class_map: Map, covered: Map, recipe: Recipe) -> Image:
     painted = cv2.cvtColor(geometry, cv2.COLOR_GRAY2RGB)
     if (box := _box(covered)) is None:

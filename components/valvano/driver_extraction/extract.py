@@ -11,11 +11,11 @@ from components.dataset import Dataset, Frame, Image, read_image, write_image
 from components.outcome import Outcome
 from components.pictures import draw_masks, grid
 from components.progress import track
-from components.valvano.driver_extraction.driver import Map, driver
+from components.valvano.driver_extraction.driver import brightened, driver
 from components.valvano.driver_extraction.recipe import Recipe, make_recipe, write_recipe
 from components.valvano.driver_extraction.settings import DriverSettings
 
-SHOWN = 12
+SHOWN = 6
 """Pairs of photo and driver in the preview."""
 
 EMPTY, FULL = 0.001, 0.5
@@ -55,38 +55,39 @@ def extract(out: Path, settings: DriverSettings, dataset: Path) -> Outcome:
 
     def one(frame: Frame) -> float:
         file = out / "drivers" / frame.file
-        if not file.exists():
-            write_image(file, driver(data.image(frame), data.class_map(frame), recipe))
-        return _structure(read_image(file), recipe)
+        if file.exists():
+            return _structure(read_image(file), recipe)
+        made = driver(data.image(frame), data.class_map(frame), recipe)
+        write_image(file, made, flat=True)
+        return _structure(made, recipe)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        shares = list(
-            track(pool.map(one, frames), "drivers", total=len(frames), unit="frames")
-        )
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        shares = list(track(pool.map(one, frames), "drivers", total=len(frames), unit="frames"))
     share = float(np.mean(shares))
     _preview(out, data, frames, recipe)
-    return Outcome(
-        metrics={"drivers": len(frames), "structure": share}, warnings=_warnings(share)
-    )
+    return Outcome(metrics={"drivers": len(frames), "structure": share}, warnings=_warnings(share))
 
 
 def _structure(made: Image, recipe: Recipe) -> float:
     """Share of the pixels that are geometry of at least half the ceiling."""
-    # Saturated colours have a channel of 0, geometry has three alike.
-    return float(np.mean(made.min(axis=2) * 2 >= recipe.ceiling))
+    # A saturated colour has a channel of 0, geometry has three alike.
+    levels = cv2.inRange(made, ((recipe.ceiling + 1) // 2,) * 3, (255,) * 3)
+    return cv2.countNonZero(levels) / levels.size
 
 
 def _warnings(share: float) -> list[str]:
     if share < EMPTY:
-        return [
+        told = (
             f"Drivers hold almost no geometry ({share:.2%} of the pixels): photos made from them "
             "will not keep the defect-free photo's structure. Lower driver_extraction.constant."
-        ]
+        )
+        return [told]
     if share > FULL:
-        return [
+        told = (
             f"Drivers are {share:.0%} geometry, which is texture rather than structure. Raise "
             "driver_extraction.constant or lower driver_extraction.scale."
-        ]
+        )
+        return [told]
     return []
 
 
@@ -98,10 +99,3 @@ def _preview(out: Path, data: Dataset, frames: list[Frame], recipe: Recipe) -> N
         pictures += [drawn, brightened(read_image(out / "drivers" / frame.file), recipe)]
     (out / "preview").mkdir(exist_ok=True)
     write_image(out / "preview" / "drivers.png", grid(pictures, columns=6))
-
-
-def brightened(made: Image, recipe: Recipe) -> Image:
-    """A driver with its geometry at full brightness, for people."""
-    levels: Map = cv2.convertScaleAbs(made.min(axis=2), alpha=255 / recipe.ceiling)
-    geometry = (made.max(axis=2) == made.min(axis=2))[:, :, None]
-    return np.where(geometry, levels[:, :, None], made)

@@ -42,5 +42,5 @@ def hypernetwork(
         inputs={"dataset": dataset, "drivers": drivers, "concept": concept},
         output=control,
         metrics=metrics,
-        scalars={"fraction": fraction, "token": token, "seed": seed},
+        scalars={"fraction": float(fraction), "token": token, "seed": seed},
     )

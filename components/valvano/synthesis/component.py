@@ -40,7 +40,7 @@ def plan(
         inputs={"dataset": dataset, "drivers": drivers},
         output=planned,
         metrics=metrics,
-        scalars={"fraction": fraction, "token": token, "seed": seed},
+        scalars={"fraction": float(fraction), "token": token, "seed": seed},
     )
 
 
@@ -122,5 +122,5 @@ def synthetic_set(
         settings=Settings(),
         inputs={"dataset": dataset, "drivers": drivers, "plan": planned, "parts": parts},
         output=synthetic,
-        scalars={"fraction": fraction},
+        scalars={"fraction": float(fraction)},
     )

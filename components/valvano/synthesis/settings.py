@@ -28,6 +28,15 @@ class PlanSettings(Settings):
     warp: Annotated[float, Field(ge=0, le=0.1)] = 0.015
     """Amplitude of the smooth random displacement of a mask, as a share of the frame's side."""
 
+    photo_rotation: Annotated[float, Field(ge=0, le=180)] = 8.0
+    """Largest rotation of a defect-free photo, degrees."""
+
+    photo_zoom: Annotated[float, Field(ge=1, le=3)] = 1.25
+    """Largest zoom into a defect-free photo, which crops it."""
+
+    photo_flips: bool = True
+    """Whether defect-free photos are mirrored left to right."""
+
 
 class SynthesisSettings(Settings):
     """How a planned image is drawn."""

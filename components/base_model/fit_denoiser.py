@@ -1,0 +1,130 @@
+"""Second stage: UNet and text encoder learn the pool's latents and captions together."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from components.base_model.architecture import Model
+from components.base_model.average import averaged
+from components.base_model.fit_autoencoder import Curves, pixels
+from components.base_model.plan import Stage
+from components.checkpoint import Checkpoint
+from components.progress import say, track
+
+_DROPPED = 0.1
+"""Share of empty prompts, for classifier-free guidance."""
+
+
+@torch.no_grad()
+def encode(model: AutoencoderTiny, images: NDArray[np.uint8]) -> Tensor:
+    """Unscaled latents (count, 4, H / 4, W / 4), float16."""
+    device = next(model.parameters()).device
+    found = []
+    for start in track(range(0, len(images), 32), "latents", unit="batches"):
+        latents = model.encode(pixels(images[start : start + 32]).to(device)).latents
+        found.append(latents.half().cpu())
+    return torch.cat(found)
+
+
+def fit_denoiser(
+    model: Model,
+    latents: Tensor,
+    captions: list[str],
+    stage: Stage,
+    seed: int,
+    work: Path,
+    *,
+    snapshot: bool = False,
+) -> Curves:
+    """Train UNet and text encoder in place; their weights become their moving averages.
+
+    The loss is the mean square error of the velocity v (Salimans and Ho 2022) at uniformly drawn
+    times; a tenth of the captions is left out.
+
+    Args:
+        model: All parts; the autoencoder's scaling factor is set already.
+        latents: Unscaled latents of the pool.
+        captions: Theirs.
+        stage: Steps, batch and learning rate.
+        seed: Of batches, times and noise.
+        work: Folder for the checkpoint.
+        snapshot: Take the averages of the last checkpoint as they are, without training on.
+
+    Returns:
+        Curve `denoiser loss`.
+    """
+    device = next(model.unet.parameters()).device
+    both = nn.ModuleDict({"unet": model.unet, "text": model.text_encoder})
+    average = averaged(both, 0.999)
+    optimizer = torch.optim.AdamW(both.parameters(), lr=stage.learning_rate, weight_decay=1e-4)
+    tokens = model.tokens(captions)
+    nothing = model.tokens([""])[0]
+    curves: Curves = {"denoiser loss": []}
+    checkpoint = Checkpoint(
+        work / "denoiser.safetensors", {"model": both, "average": average}, optimizer, curves
+    )
+    done = checkpoint.load()
+    total = 0.0
+    last = done if snapshot else stage.steps
+    for step in track(range(done, last), "denoiser", total=stage.steps, done=done):
+        rng = np.random.default_rng([seed, 2, step])
+        rows = torch.from_numpy(rng.integers(len(latents), size=stage.batch))
+        prompts = tokens[rows].clone()
+        prompts[torch.from_numpy(rng.random(stage.batch) < _DROPPED)] = nothing
+        stage.warm(optimizer, step)
+        loss = velocity_loss(model, latents[rows], prompts, int(rng.integers(2**62)), device)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(both)
+        total += loss.item()
+        if (step + 1) % stage.report == 0:
+            curves["denoiser loss"].append((step + 1, total / stage.report))
+            say(f"denoiser step {step + 1}: loss {total / stage.report:.4f}")
+            total = 0.0
+            checkpoint.save(step + 1)
+    if last > done:
+        checkpoint.save(last)
+    both.load_state_dict(average.module.state_dict())
+    return curves
+
+
+def velocity_loss(
+    model: Model, latents: Tensor, prompts: Tensor, seed: int, device: torch.device
+) -> Tensor:
+    """Mean square error of the predicted velocity, with times and noise drawn from `seed`."""
+    random = torch.Generator().manual_seed(seed)
+    clean = latents.float() * model.vae.config.scaling_factor
+    noise = torch.randn(clean.shape, generator=random)
+    last = model.scheduler.config.num_train_timesteps
+    times = torch.randint(0, last, (len(clean),), generator=random)
+    noisy = model.scheduler.add_noise(clean, noise, times).to(device)
+    target = model.scheduler.get_velocity(clean, noise, times).to(device)
+    text = model.text_encoder(prompts.to(device))[0]
+    predicted = model.unet(noisy, times.to(device), encoder_hidden_states=text).sample
+    return functional.mse_loss(predicted, target)
+
+
+@torch.no_grad()
+def caption_gain(model: Model, latents: Tensor, captions: list[str], seed: int) -> tuple[float, float]:
+    """Held-out loss with every picture's own caption, and with another picture's caption.
+
+    The noise and the times are the same in both, so that their difference is what the text says.
+    """
+    device = next(model.unet.parameters()).device
+    own, other = model.tokens(captions), model.tokens(captions[1:] + captions[:1])
+    losses = np.zeros((2, 0))
+    for start in range(0, len(latents), 32):
+        part = slice(start, start + 32)
+        pair = [
+            float(velocity_loss(model, latents[part], prompts[part], seed + start, device))
+            for prompts in (own, other)
+        ]
+        losses = np.concatenate([losses, np.array(pair)[:, None]], axis=1)
+    return float(losses[0].mean()), float(losses[1].mean())

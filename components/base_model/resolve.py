@@ -1,0 +1,95 @@
+"""Bring the base model, wherever it comes from, into one checked folder."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from components.base_model import folder
+from components.base_model.settings import EMBEDDED, BaseModelSettings
+from components.outcome import Outcome
+from components.progress import say
+from components.store import digest_tree
+
+_HERE = Path(__file__).parent
+_GRID = "samples.png"
+
+
+def resolve(out: Path, settings: BaseModelSettings) -> Outcome:
+    """Put a Stable Diffusion folder, safetensors only, into `out`.
+
+    Args:
+        out: Receives model_index.json and the five parts; for the embedded model also
+            `preview/` with a grid of its samples.
+        settings: Which model.
+
+    Returns:
+        The number of parameters of every part and the size in bytes.
+
+    Raises:
+        ValueError: If the model lacks something, has weights in pickles only, or needs code of
+            its own (the message lists all problems), or if the folder has changed since the run
+            was prepared.
+    """
+    with _source(settings) as source:
+        folder.check(source)
+        _unchanged(source, settings)
+        folder.copy(source, out)
+        if settings.source == EMBEDDED and (source / _GRID).is_file():
+            (out / "preview").mkdir(exist_ok=True)
+            shutil.copyfile(source / _GRID, out / "preview" / _GRID)
+    counts = folder.parameters(out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    say(f"base model: {sum(counts.values()) / 1e6:.1f} M parameters, {size / 1e6:.1f} MB")
+    return Outcome(
+        metrics={f"parameters_{part}": float(count) for part, count in counts.items()}
+        | {"bytes": float(size)}
+    )
+
+
+@contextmanager
+def _source(settings: BaseModelSettings) -> Iterator[Path]:
+    """The folder that the settings name, for as long as it is needed."""
+    if settings.source == EMBEDDED:
+        weights = _HERE / "weights"
+        if weights.is_dir():
+            yield weights
+            return
+        from components.data_versioning.source import fetched
+
+        with fetched(str(_HERE / "weights.dvc"), "") as found:
+            yield found
+    elif _is_folder(settings):
+        yield Path(settings.source).expanduser()
+    else:
+        yield _downloaded(settings.source, settings.revision)
+
+
+def _unchanged(source: Path, settings: BaseModelSettings) -> None:
+    if settings.digest and digest_tree(source) != settings.digest:
+        raise ValueError(
+            f"{settings.source} has changed since the run was prepared (its content digest is no "
+            f"longer {settings.digest[:12]}...); start the run anew"
+        )
+
+
+def _is_folder(settings: BaseModelSettings) -> bool:
+    """Whether the source is a folder; a hub id is exactly `owner/name` and pinned."""
+    if settings.digest or not settings.revision:
+        return True
+    return settings.source.startswith(("/", ".", "~"))
+
+
+def _downloaded(name: str, revision: str) -> Path:
+    """A hub model's folder in the hub's own cache, fetched at one commit."""
+    from huggingface_hub import snapshot_download
+
+    say(f"fetching {name} at {revision[:12]} from the hub")
+    return Path(
+        snapshot_download(
+            name,
+            revision=revision,
+            allow_patterns=folder.patterns(),
+            ignore_patterns=["*.fp16.*", "*.bf16.*", "*.non_ema.*"],
+        )
+    )

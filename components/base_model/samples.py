@@ -1,0 +1,40 @@
+"""A grid of what the model draws, for the model card."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from components.base_model.architecture import Model
+from components.pictures import grid
+
+PROMPTS = (
+    "a metal surface",
+    "an image of a brushed metal part",
+    "a photo of a dark cast metal surface",
+    "an image of a concrete wall",
+    "an image of a surface with a crack",
+    "an image of a metal surface with a scratch",
+    "an image of a tile with a blowhole",
+    "an image of a plate with a burn",
+)
+"""One row of the grid each."""
+
+
+def samples(
+    model: Model, side: int, seed: int, path: Path, *, steps: int = 25, columns: int = 8
+) -> None:
+    """Draw `columns` pictures for every prompt and write the grid to `path`."""
+    pipeline = model.pipeline()
+    pipeline.set_progress_bar_config(disable=True)
+    drawn: list[NDArray[np.uint8]] = []
+    for row, prompt in enumerate(PROMPTS):
+        random = torch.Generator().manual_seed(seed * 1000 + row)
+        found = pipeline(
+            prompt, height=side, width=side, num_inference_steps=steps, guidance_scale=2.0,
+            num_images_per_prompt=columns, generator=random, output_type="np",
+        ).images  # fmt: skip
+        drawn.extend(np.uint8(np.round(found * 255)))
+    Image.fromarray(grid(drawn, columns)).save(path)

@@ -1,0 +1,190 @@
+"""Opens photos with their defects, and states the facts that splits and frames need."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from components.data_versioning.decode import Unusable, Upright, decode_mask, decode_picture
+from components.data_versioning.entry import CLEAN, Entry
+from components.data_versioning.framing import Extent
+from components.data_versioning.problems import Problem
+from components.dataset import Image
+from components.instances import Instance, connected, decode
+from components.store import digest_file
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is known of a photo once it has been opened.
+
+    Attributes:
+        id: Stable name, safe as a file name; it depends on the path below the root alone.
+        entry: Where it lies.
+        sha256: Digest of the photo's file.
+        files: (path below the root, digest) of the photo's and its masks' files.
+        content: Digest of its upright pixels.
+        height: Pixels.
+        width: Pixels.
+        classes: Classes of its instances, in the order of the labels.
+        tiny: Whether all its defects are smaller than the smallest instance.
+        defects: Where its instances lie.
+    """
+
+    id: str
+    entry: Entry
+    sha256: str
+    files: tuple[tuple[str, str], ...]
+    content: str
+    height: int
+    width: int
+    classes: tuple[str, ...]
+    tiny: bool
+    defects: tuple[Extent, ...]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Opens the photos of one folder.
+
+    Attributes:
+        root: The folder.
+        classes: Classes to use; their order defines the labels. Other classes are not read.
+        smallest: Instances of fewer pixels are dropped.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    smallest: int
+
+    def open(self, entry: Entry) -> tuple[Image, list[Instance]]:
+        """The upright picture, (height, width, 3), and its instances.
+
+        Raises:
+            Unusable: If the photo or one of its masks cannot be used.
+        """
+        picture, instances, _, _ = self._open(entry)
+        return picture, instances
+
+    def grey(self, entry: Entry) -> NDArray[np.uint8]:
+        """The upright picture in grey, (height, width)."""
+        content = (self.root / entry.file).read_bytes()
+        return cv2.cvtColor(decode_picture(content).picture, cv2.COLOR_RGB2GRAY)
+
+    def fact(self, entry: Entry) -> Fact | list[Problem]:
+        """The facts of a photo, or what is wrong with it and its masks."""
+        files = [entry.file, *(mask for _, mask in entry.masks)]
+        try:
+            picture, instances, marked, problems = self._open(entry)
+        except Unusable as error:
+            return [Problem(entry.file, error.problem, error.remedy)]
+        except OSError as error:
+            return [Problem(entry.file, f"cannot be read ({error.strerror})", "check its rights")]
+        if problems:
+            return problems
+        seen = sorted({one.label for one in instances})
+        digests = tuple((file, digest_file(self.root / file)) for file in files)
+        return Fact(
+            id=identifier(entry.file),
+            entry=entry,
+            sha256=digests[0][1],
+            files=digests,
+            content=hashlib.sha256(
+                np.array(picture.shape, np.int64).tobytes() + picture.tobytes()
+            ).hexdigest(),
+            height=picture.shape[0],
+            width=picture.shape[1],
+            classes=tuple(self.classes[label] for label in seen),
+            tiny=marked and not seen,
+            defects=tuple(Extent.of(one) for one in instances),
+        )
+
+    def _open(self, entry: Entry) -> tuple[Image, list[Instance], bool, list[Problem]]:
+        """Picture, instances, whether anything is marked, and the masks' problems."""
+        upright = decode_picture((self.root / entry.file).read_bytes())
+        instances: list[Instance] = []
+        marked = False
+        problems: list[Problem] = []
+        for name, file in entry.masks:
+            if name not in (CLEAN, *self.classes):
+                continue
+            try:
+                mask = upright.turn(decode_mask((self.root / file).read_bytes()))
+            except Unusable as error:
+                problems.append(Problem(file, error.problem, error.remedy))
+                continue
+            if name == CLEAN and mask.any():
+                problems.append(
+                    Problem(
+                        file,
+                        "marks a defect, but lies in a folder of defect-free photos",
+                        "move the photo and its mask to the folder of their class",
+                    )
+                )
+            elif name != CLEAN:
+                marked |= bool(mask.any())
+                instances += connected(mask, self.classes.index(name), self.smallest)
+        if entry.shapes:
+            found = _from_shapes(entry, upright, self.classes)
+            marked |= bool(found)
+            instances += [one for one in found if int(one.mask.sum()) >= self.smallest]
+        instances.sort(key=lambda one: one.label)
+        return upright.picture, instances, marked, problems
+
+
+def identifier(file: str) -> str:
+    """A name that is safe as a file name and unique, whatever the path says."""
+    stem = "".join(
+        sign if sign.isascii() and (sign.isalnum() or sign in "_-") else "_"
+        for sign in PurePosixPath(file).stem
+    )
+    return f"{stem[:40]}-{hashlib.sha256(file.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def in_order(
+    pool: ThreadPoolExecutor, function: Callable[[S], T], items: Iterable[S]
+) -> Iterator[T]:
+    """Like `pool.map`, but with only a few results waiting, as pictures are large."""
+    ahead = 2 * (os.cpu_count() or 1)
+    rest = iter(items)
+    waiting = [pool.submit(function, item) for item in islice(rest, ahead)]
+    while waiting:
+        yield waiting.pop(0).result()
+        waiting.extend(pool.submit(function, item) for item in islice(rest, 1))
+
+
+def _from_shapes(entry: Entry, upright: Upright, classes: Sequence[str]) -> list[Instance]:
+    """Instances of COCO annotations, turned upright with their photo."""
+    if entry.declared not in (upright.raw, upright.picture.shape[:2]):
+        height, width = entry.declared or (0, 0)
+        raise Unusable(
+            f"annotated at {width} x {height} pixels, but it has "
+            f"{upright.raw[1]} x {upright.raw[0]}",
+            "export the annotations for this size of the image",
+        )
+    found: list[Instance] = []
+    for name, segmentation in entry.shapes:
+        if name not in classes:
+            continue
+        try:
+            mask = decode(segmentation, *entry.declared)
+        except (ValueError, TypeError, KeyError, IndexError) as error:
+            raise Unusable(
+                f"annotation that is neither polygon nor run-length code ({error})",
+                "export segmentations, not only boxes",
+            ) from error
+        mask = upright.turn(mask)
+        if mask.any():
+            found.append(Instance(mask, classes.index(name)))
+    return found

@@ -1,0 +1,176 @@
+"""Adherence: is the defect where the mask says it is?
+
+Two answers that do not depend on each other: that of a segmenter trained on real photos
+(`verdict`), and that of the grey levels (`contrast`). An image is *accepted* by the second, because
+it needs nothing but defect-free photos: a rule that asked the judge would carry what the judge
+learnt from all real annotations into a set that may only know a fraction of them. The judge then
+says what accepted images are worth. Nothing is filtered here; the share that would be is reported.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from components.dataset import Dataset
+from components.fid_evaluation.contrast import (
+    FEWEST_FRAMES,
+    GAP,
+    LEVEL,
+    MOST_FRAMES,
+    Stack,
+    grey_stack,
+)
+from components.fid_evaluation.examine import (
+    Finding,
+    Judge,
+    examine,
+    false_alarms,
+    real_samples,
+    synthetic_samples,
+)
+from components.fid_evaluation.verdict import OVERLAP, TOLERANCE
+from components.progress import track
+from components.synthetic import SyntheticSet
+
+Summary = dict[str, Any]
+
+RULES = {
+    "judge": "a detection of any class at or above the judge's validation threshold overlaps a "
+    f"requested instance, or all of them together, with IoU {OVERLAP} or more after both are "
+    f"dilated by {TOLERANCE} pixels",
+    "iou": "union of all such detections against the union of the requested masks; iou_tolerant "
+    f"after dilating both by {TOLERANCE} pixels; 0 where nothing is detected",
+    "chance": "share of images whose detections hit another image's mask in that sense",
+    "contrast": "absolute difference of the mean grey levels in the mask and in a ring around it "
+    f"({GAP} pixels away), 0..255; it stands out when at most {LEVEL:.0%} of the contrasts of the "
+    "same mask on defect-free training frames, its own included, are as large; auc is the share of "
+    "those that are smaller",
+    "accepted": "images whose mask stands out by contrast, for that needs no annotated photo; the "
+    "judge learnt from all of them and would carry them into a smaller fraction",
+    "real": "the same numbers for annotated validation frames, the most that can be hoped for; "
+    "slightly flattered, for the judge's threshold and early stop were chosen on them",
+}
+
+
+def measure_adherence(
+    data: Dataset, synthetic: SyntheticSet, segmenter: Judge, batch: int, seed: int
+) -> tuple[Summary, list[Finding]]:
+    """The adherence entry of `quality.json`, and what was seen in every image.
+
+    Args:
+        data: The dataset.
+        synthetic: The synthetic set.
+        segmenter: A segmenter trained on real photos.
+        batch: Pictures judged at once.
+        seed: Seed of the defect-free frames and of the comparison with chance.
+    """
+    clean = _clean(data, seed)
+    samples = synthetic_samples(synthetic)
+    frames = real_samples(data, data.frames("val"))
+    found = examine(samples, segmenter, clean, batch, seed, _shown("judging images"))
+    real = examine(frames, segmenter, clean, batch, seed, _shown("judging real frames"))
+    alarms = data.frames("val", defect_free=True)
+    entry: Summary = {
+        "rules": RULES,
+        "judge_threshold": segmenter.threshold,
+        "judge": _with_classes(found, _judge, data.classes),
+        "contrast": _with_classes(found, _contrast, data.classes),
+        "accepted": _with_classes(found, _accepted, data.classes),
+        "real": {
+            "part": "val",
+            "judge": _with_classes(real, _judge, data.classes),
+            "contrast": _with_classes(real, _contrast, data.classes),
+            "false_alarms": false_alarms(data, alarms, segmenter, batch),
+            "n": len(real),
+            "n_defect_free": len(alarms),
+        },
+        "reason": None if found else "there is no synthetic image with a mask",
+        "contrast_reason": None
+        if clean is not None
+        else f"contrast needs at least {FEWEST_FRAMES} defect-free training frames",
+        "n": len(found),
+        "n_without_mask": len(samples) - len(found),
+        "n_defect_free": 0 if clean is None else len(clean),
+        "seed": seed,
+    }
+    return entry, found
+
+
+def _clean(data: Dataset, seed: int) -> Stack | None:
+    """Some defect-free training frames; None where there are too few."""
+    frames = data.frames("train", defect_free=True)
+    if len(frames) < FEWEST_FRAMES:
+        return None
+    rng = np.random.default_rng([seed, 7])
+    chosen = np.sort(rng.permutation(len(frames))[:MOST_FRAMES])
+    return grey_stack([data.image(frames[one]) for one in chosen])
+
+
+def _shown(what: str) -> Callable[[Sequence[int]], Iterable[int]]:
+    return lambda starts: track(starts, what, unit="batches")
+
+
+def _with_classes(
+    found: Sequence[Finding],
+    summarise: Callable[[Sequence[Finding]], Summary],
+    classes: Sequence[str],
+) -> Summary:
+    """A summary of all findings, and of those of every class."""
+    by_class = {
+        name: summarise([one for one in found if name in one.sample.classes]) for name in classes
+    }
+    return {**summarise(found), "per_class": by_class}
+
+
+def _judge(found: Sequence[Finding]) -> Summary:
+    verdicts = [one.verdict for one in found]
+    share = _mean([one.found for one in verdicts])
+    asked = sum(one.instances for one in verdicts)
+    return {
+        "found": share,
+        "rejected": None if share is None else 1 - share,
+        "right_class": _mean([one.right_class for one in verdicts]),
+        "instances_found": sum(one.instances_found for one in verdicts) / asked if asked else None,
+        "iou": _mean([one.iou for one in verdicts]),
+        "iou_tolerant": _mean([one.iou_tolerant for one in verdicts]),
+        "chance": _mean([one.by_chance for one in found if one.by_chance is not None]),
+        "n": len(found),
+    }
+
+
+def _contrast(found: Sequence[Finding]) -> Summary:
+    measured = [
+        one.standing for one in found if one.standing and np.isfinite(one.standing.contrast)
+    ]
+    contrasts = [one.contrast for one in measured]
+    return {
+        "stands_out": _mean([one.stands_out for one in measured]),
+        "chance": LEVEL,
+        "auc": _mean([one.rank for one in measured]),
+        "mean": _mean(contrasts),
+        "median": float(np.median(contrasts)) if contrasts else None,
+        "n": len(measured),
+    }
+
+
+def _accepted(found: Sequence[Finding]) -> Summary:
+    if not found or any(one.standing is None for one in found):
+        return {"share": None, "rejected": None, "found": None, "both": None, "judge_only": None,
+                "contrast_only": None, "neither": None, "n": len(found)}  # fmt: skip
+    out = np.array([one.standing is not None and one.standing.stands_out for one in found])
+    judged = np.array([one.verdict.found for one in found])
+    return {
+        "share": float(out.mean()),
+        "rejected": float(1 - out.mean()),
+        "found": float(judged[out].mean()) if out.any() else None,
+        "both": int((out & judged).sum()),
+        "judge_only": int((~out & judged).sum()),
+        "contrast_only": int((out & ~judged).sum()),
+        "neither": int((~out & ~judged).sum()),
+        "n": len(found),
+    }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

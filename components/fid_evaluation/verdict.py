@@ -1,0 +1,84 @@
+"""Does a segmenter trained on real photos find the defect where the mask is?
+
+A requested instance is *found* when a detection of any class, at or above the judge's threshold,
+overlaps it with an IoU of at least 0.1 after both are dilated by 2 pixels. The dilation makes the
+rule fair to cracks: two lines of one pixel, one pixel apart, share nothing, yet are the same crack;
+on larger defects two pixels do not matter. An image is found when one of its instances is, or when
+a detection overlaps all of them together that much.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from components.instances import Instance, Mask
+from components.iou_evaluation.overlap import iou
+
+TOLERANCE = 2
+"""Pixels by which both masks are dilated."""
+
+OVERLAP = 0.1
+"""Smallest IoU of the dilated masks."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says of one image.
+
+    Attributes:
+        found: Whether a defect is found where one was asked for.
+        right_class: Whether one is found there as a class that was asked for.
+        instances: Number of requested instances.
+        instances_found: Number of those that are found.
+        iou: Union of all detections against the union of the requested masks, 0 .. 1.
+        iou_tolerant: The same after dilating both.
+        detections: Number of detections that count.
+    """
+
+    found: bool
+    right_class: bool
+    instances: int
+    instances_found: int
+    iou: float
+    iou_tolerant: float
+    detections: int
+
+
+def judge(requested: Sequence[Instance], detected: Sequence[Instance]) -> Verdict:
+    """Compare what was asked for with what was found.
+
+    Args:
+        requested: The image's masks, (height, width), at least one.
+        detected: The detections at or above the threshold, masks of the same size.
+    """
+    found = [one for one in detected if one.mask.any()]
+    nothing = np.zeros(requested[0].mask.shape, bool)
+    asked = np.any([nothing, *(one.mask for one in requested)], axis=0)
+    seen = np.any([nothing, *(one.mask for one in found)], axis=0)
+    wide_asked, wide_seen = dilate(asked), dilate(seen)
+    wide = [dilate(one.mask) for one in found]
+    hits = [
+        [iou(dilate(one.mask), mask) >= OVERLAP for mask in wide] for one in requested
+    ]  # (requested, detections)
+    together = [iou(wide_asked, mask) >= OVERLAP for mask in wide]
+    labels = {one.label for one in requested}
+    hit = [any(column) for column in zip(*hits, together, strict=True)]
+    return Verdict(
+        found=any(hit),
+        right_class=any(yes and one.label in labels for yes, one in zip(hit, found, strict=True)),
+        instances=len(requested),
+        instances_found=sum(any(row) for row in hits),
+        iou=iou(asked, seen),
+        iou_tolerant=iou(wide_asked, wide_seen),
+        detections=len(found),
+    )
+
+
+def dilate(mask: Mask) -> Mask:
+    """The mask grown by a disc of `TOLERANCE` pixels."""
+    import cv2
+
+    side = 2 * TOLERANCE + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc), bool)

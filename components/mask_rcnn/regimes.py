@@ -1,0 +1,63 @@
+"""The regimes: which images a step learns from, and how fast; nothing else may differ.
+
+All regimes have the same number of optimiser steps, the same batch and one learning-rate
+schedule over all of them, so a gain of one regime over another is never training length in
+disguise. `synthetic_then_real` is one training whose images change, not two trainings.
+"""
+
+import math
+from typing import Literal
+
+from components.mask_rcnn.settings import Regime
+
+Source = Literal["real", "synthetic"]
+
+WARM_UP = 0.1
+"""Share of the steps over which the learning rate rises to its peak."""
+
+
+def sources(regime: Regime, steps: int, pretrain_share: float) -> list[Source]:
+    """Where every optimiser step's images come from.
+
+    Args:
+        regime: What the segmenter is trained on.
+        steps: Optimiser steps.
+        pretrain_share: Share of the steps, 0 .. 1, that `synthetic_then_real` spends on synthetic
+            images; at least one step goes to each of the two.
+
+    Raises:
+        ValueError: If the regime is unknown, or two sources do not fit into one step.
+    """
+    if regime == "real":
+        return ["real"] * steps
+    if regime == "synthetic":
+        return ["synthetic"] * steps
+    if regime != "synthetic_then_real":
+        raise ValueError(
+            f"regime {regime!r} is unknown; choose real, synthetic or synthetic_then_real"
+        )
+    if steps < 2:
+        raise ValueError(f"synthetic_then_real needs 2 steps or more, mask_rcnn.steps is {steps}")
+    first = min(max(round(steps * pretrain_share), 1), steps - 1)
+    plan: list[Source] = ["synthetic"] * first
+    plan += ["real"] * (steps - first)
+    return plan
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Learning rate of a step: linear warm-up, then a cosine that ends at zero.
+
+    Args:
+        step: Number of the step, counted from 0.
+        steps: Optimiser steps of the training.
+        peak: Largest learning rate.
+    """
+    rise = max(round(WARM_UP * steps), 1)
+    if step < rise:
+        return peak * (step + 1) / rise
+    return peak * (1 + math.cos(math.pi * (step - rise + 1) / (steps - rise + 1))) / 2
+
+
+def validation_steps(steps: int, validations: int) -> list[int]:
+    """After how many steps the validation part is scored: evenly spread, the last step included."""
+    return sorted({max(round(steps * (one + 1) / validations), 1) for one in range(validations)})

@@ -1,0 +1,262 @@
+"""Decide every synthetic image before any is drawn.
+
+Drivers are dealt, not drawn: classes get equal shares, the masks of a class and the defect-free
+frames come up equally often, and chance only decides the order, the variations and the places.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from components.dataset import Dataset, Frame, write_image
+from components.fraction import percent
+from components.instances import class_map
+from components.outcome import Outcome
+from components.pictures import draw_masks, grid
+from components.progress import track
+from components.valvano.driver_extraction.driver import brightened
+from components.valvano.driver_extraction.recipe import Recipe, read_recipe
+from components.valvano.prompts import condition
+from components.valvano.synthesis.augment import augment, draw_augmentation, object_area
+from components.valvano.synthesis.place import place
+from components.valvano.synthesis.realise import masks_of, realise
+from components.valvano.synthesis.row import Row, read_plan, rows_of_shard, write_plan
+from components.valvano.synthesis.settings import PlanSettings
+
+__all__ = ["Row", "make_plan", "read_plan", "rows_of_shard"]
+
+ORDER, PHOTO, MASK, NOISE = range(4)
+"""Streams of random numbers."""
+
+OFTEN = 50
+"""Images of one mask above which a fraction's masks are called few."""
+
+SHOWN = 8
+"""Drivers in the preview."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A mask to take: all instances of one class in one annotated frame.
+
+    Attributes:
+        frame: The annotated frame.
+        numbers: Numbers of its instances.
+        defect: Name of their class.
+    """
+
+    frame: Frame
+    numbers: tuple[int, ...]
+    defect: str
+
+
+def make_plan(
+    out: Path,
+    settings: PlanSettings,
+    dataset: Path,
+    drivers: Path,
+    fraction: float,
+    token: str,
+    seed: int,
+) -> Outcome:
+    """Write `plan.parquet`, one row an image.
+
+    Args:
+        out: The folder of the result.
+        settings: How many images, and how both photos and masks are varied.
+        dataset: The dataset artifact.
+        drivers: The drivers, for their recipe.
+        fraction: Fraction of the real data whose masks may be used.
+        token: Rare word that names the concept.
+        seed: Seed of everything random here, the images' noise included.
+
+    Returns:
+        Coverage: `images`, `drivers`, `masks_used` of `masks_available`, `clean_used` of
+        `clean_available`, `fallbacks` (drivers whose mask found no place on the object), and
+        `images_<class>` for every class.
+
+    Raises:
+        ValueError: If the training part has no mask of this fraction or no defect-free frame.
+    """
+    data, recipe = Dataset(dataset), read_recipe(drivers)
+    clean = data.frames("train", defect_free=True)
+    if not clean:
+        raise ValueError(
+            f"dataset {data.about.source!r} has no defect-free training frame to put defects on; "
+            "add photos without annotations"
+        )
+    shapes = _shapes(data, fraction)
+    if not shapes:
+        raise ValueError(
+            f"{percent(fraction)} of dataset {data.about.source!r} holds no mask to take; "
+            "annotate photos or use a larger fraction"
+        )
+    classes = len({shape.defect for shape in shapes})
+    count = max(-(-settings.images // settings.samples), min(classes, settings.images))
+    dealt = list(
+        zip(_deal_shapes(shapes, count, seed), _deal_photos(clean, count, settings, seed),
+            strict=True)
+    )  # fmt: skip
+    seeds = np.random.default_rng([seed, NOISE]).choice(2**31, settings.images, replace=False)
+    rows: list[Row] = []
+    for number, (shape, (photo, version)) in enumerate(track(dealt, "planning", unit="drivers")):
+        share = settings.images // count + (number < settings.images % count)
+        one = _row(data, settings, number, shape, clean[photo], photo, version, token, seed)
+        for _ in range(share):
+            index = len(rows)
+            rows.append(Row(id=f"{index:06d}", seed=int(seeds[index]), **one))
+    write_plan(out, rows)
+    _preview(out, data, recipe, rows)
+    return Outcome(
+        metrics=_coverage(rows, shapes, clean, data.classes),
+        warnings=_warnings(rows, shapes, clean, settings, fraction, data.classes),
+    )
+
+
+def _shapes(data: Dataset, fraction: float) -> list[Shape]:
+    found = []
+    for frame in data.frames("train", fraction=fraction):
+        labels = [one.label if one.mask.any() else None for one in data.instances(frame)]
+        for label, name in enumerate(data.classes):
+            numbers = tuple(number for number, one in enumerate(labels) if one == label)
+            if numbers:
+                found.append(Shape(frame, numbers, name))
+    return found
+
+
+def _deal_shapes(shapes: Sequence[Shape], count: int, seed: int) -> list[Shape]:
+    """`count` masks: the classes in turn, and within a class its masks in turn."""
+    rng = np.random.default_rng([seed, ORDER, 0])
+    names = sorted({shape.defect for shape in shapes})
+    turns = {
+        name: _turns([shape for shape in shapes if shape.defect == name], rng) for name in names
+    }
+    order = [names[number] for number in rng.permutation(len(names))]
+    return [next(turns[name]) for name in islice(cycle(order), count)]
+
+
+def _deal_photos(
+    clean: Sequence[Frame], count: int, settings: PlanSettings, seed: int
+) -> list[tuple[int, int]]:
+    """`count` pairs of a frame's number and its version: all frames in turn, then again."""
+    rng = np.random.default_rng([seed, ORDER, 1])
+    turns = _turns(range(len(clean)), rng)
+    return [(next(turns), number // len(clean) % settings.augmentations) for number in range(count)]
+
+
+def _turns(items: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
+    """All items in a random order, then all again in another."""
+    while True:
+        for number in rng.permutation(len(items)):
+            yield items[number]
+
+
+def _row(
+    data: Dataset,
+    settings: PlanSettings,
+    number: int,
+    shape: Shape,
+    frame: Frame,
+    photo: int,
+    version: int,
+    token: str,
+    seed: int,
+) -> dict[str, Any]:
+    """Columns of a driver's rows; `id` and `seed` are the rows' own."""
+    how = draw_augmentation(version, settings, [seed, PHOTO, photo])
+    area = object_area(augment(data.image(frame), how))
+    masks = masks_of(data, shape.frame, shape.numbers)
+    placed = place(masks, area, settings, np.random.default_rng([seed, MASK, number]))
+    return {
+        "source": frame.id,
+        "mask": shape.frame.id,
+        "driver": f"{number:06d}",
+        "defect": shape.defect,
+        "prompt": condition(token, shape.defect),
+        "version": version,
+        **asdict(how),
+        "instances": ",".join(str(one) for one in shape.numbers),
+        **asdict(placed.how),
+        "dx": placed.dx,
+        "dy": placed.dy,
+        "fitted": placed.fitted,
+    }
+
+
+def _coverage(
+    rows: Sequence[Row], shapes: Sequence[Shape], clean: Sequence[Frame], classes: Sequence[str]
+) -> dict[str, float]:
+    made = Counter(row.defect for row in rows)
+    return {
+        "images": len(rows),
+        "drivers": len({row.driver for row in rows}),
+        "masks_used": len({(row.mask, row.defect) for row in rows}),
+        "masks_available": len(shapes),
+        "clean_used": len({row.source for row in rows}),
+        "clean_available": len(clean),
+        "fallbacks": len({row.driver for row in rows if not row.fitted}),
+        **{f"images_{name}": made[name] for name in classes},
+    }
+
+
+def _warnings(
+    rows: Sequence[Row],
+    shapes: Sequence[Shape],
+    clean: Sequence[Frame],
+    settings: PlanSettings,
+    fraction: float,
+    classes: Sequence[str],
+) -> list[str]:
+    found = []
+    made, masks = Counter(row.defect for row in rows), Counter(one.defect for one in shapes)
+    missing = [name for name in classes if not made[name]]
+    if missing:
+        found.append(
+            f"The synthetic set of {percent(fraction)} has no image of {', '.join(missing)}: "
+            "there is no mask of it, or fewer images than classes are planned."
+        )
+    few = [
+        f"{name} ({masks[name]}, {round(made[name] / masks[name])} images each)"
+        for name in classes
+        if masks[name] and made[name] > OFTEN * masks[name]
+    ]
+    if few:
+        found.append(
+            f"The synthetic set of {percent(fraction)} repeats few annotated masks, slightly "
+            f"varied: {'; '.join(few)}. It can teach a segmenter little about other shapes."
+        )
+    drivers = {row.driver: row for row in rows}
+    if len(drivers) > len(clean) * settings.augmentations:
+        found.append(
+            f"The synthetic set of {percent(fraction)} uses the same version of a defect-free "
+            f"photo more than once: {len(drivers)} drivers, {len(clean)} photos in "
+            f"{settings.augmentations} versions. Add defect-free photos."
+        )
+    fallbacks = sum(not row.fitted for row in drivers.values())
+    if fallbacks > 0.1 * len(drivers):
+        found.append(
+            f"{fallbacks} of {len(drivers)} masks for {percent(fraction)} found no place on the "
+            "object and stay where they were annotated, which may be beside it."
+        )
+    return found
+
+
+def _preview(out: Path, data: Dataset, recipe: Recipe, rows: Sequence[Row]) -> None:
+    """Rows of three: a defect-free photo, its version with the mask drawn on, the driver."""
+    shown = list({row.driver: row for row in rows}.values())[:SHOWN]
+    side = data.resolution
+    originals = {frame.id: frame for frame in data.frames("train", defect_free=True)}
+    pictures = []
+    for row in shown:
+        made = realise(row, data, recipe)
+        drawn = draw_masks(made.picture, class_map(made.instances, side, side), len(data.classes))
+        pictures += [data.image(originals[row.source]), drawn, brightened(made.driver, recipe)]
+    (out / "preview").mkdir(exist_ok=True)
+    write_image(out / "preview" / "plan.png", grid(pictures, columns=6))

@@ -1,0 +1,171 @@
+"""Everything that is wrong with a folder is told at once."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from photos import draw_folder, draw_piece, expose, write
+
+from components.data_versioning.inspect import inspect
+from components.data_versioning.problems import BadData, Problem, table
+from components.data_versioning.settings import DataSettings
+
+
+def problems_of(folder: Path, **fields: object) -> list[Problem]:
+    with pytest.raises(BadData) as caught:
+        inspect(folder, DataSettings(**fields), (0.01, 1.0), 0)
+    return caught.value.problems
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return draw_folder(tmp_path / "photos", pieces=3, exposures=1, side=48)
+
+
+def test_all_problems_of_files_come_in_one_table(folder: Path) -> None:
+    images, masks = folder / "images", folder / "masks"
+    content = (images / "crack" / "000.png").read_bytes()
+    (images / "crack" / "000.png").write_bytes(content[: len(content) // 2])
+    (images / "crack" / "001.png").write_bytes(b"no picture")
+    (images / "good" / "000.png").write_bytes(b"")
+    write(masks / "pit" / "000.png", np.zeros((48, 40), np.uint8))
+    ramp = np.tile(np.arange(48, dtype=np.uint8) * 5, (48, 1))
+    write(masks / "pit" / "001.png", ramp)
+    write(masks / "pit" / "orphan.png", np.zeros((48, 48), np.uint8))
+    (masks / "pit" / "002.png").unlink()
+
+    problems = problems_of(folder)
+    told = {one.file: one.problem for one in problems}
+    assert "cannot be read" in told["images/crack/000.png"]
+    assert "cannot be read" in told["images/crack/001.png"]
+    assert "cannot be read" in told["images/good/000.png"]
+    assert "mask is 40 x 48 pixels, its image 48 x 48" in told["masks/pit/000.png"]
+    assert "grey values (5, 10, 15, 20, ...)" in told["masks/pit/001.png"]
+    assert told["masks/pit/orphan.png"] == "mask without image"
+    assert told["images/pit/002.png"].startswith("image without mask")
+    text = table(problems, width=100)
+    assert all(file in text for file in told)
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_a_soft_edge_is_no_grey_mask(folder: Path) -> None:
+    import cv2
+
+    soft = np.zeros((48, 48), np.uint8)
+    cv2.circle(soft, (24, 24), 9, 255, -1, cv2.LINE_AA)
+    assert np.unique(soft).size > 2
+    write(folder / "masks" / "pit" / "000.png", soft)
+    assert inspect(folder, DataSettings(), (1.0,), 0).per_class["pit"] == 3
+
+
+@pytest.mark.parametrize("value", [1, 2, 128, 254])
+def test_only_0_and_1_pass_for_a_mask_beside_0_and_255(folder: Path, value: int) -> None:
+    mask = np.zeros((48, 48), np.uint8)
+    mask[8:40, 8:40] = value
+    write(folder / "masks" / "pit" / "000.png", mask)
+    if value == 1:
+        assert inspect(folder, DataSettings(), (1.0,), 0).instances["pit"] == 3
+    else:
+        assert [one.file for one in problems_of(folder)] == ["masks/pit/000.png"]
+
+
+def test_a_marked_defect_among_the_defect_free(folder: Path) -> None:
+    mask = np.zeros((48, 48), np.uint8)
+    write(folder / "masks" / "good" / "000.png", mask)
+    inspect(folder, DataSettings(), (1.0,), 0)
+    mask[10:20, 10:20] = 255
+    write(folder / "masks" / "good" / "000.png", mask)
+    assert [one.file for one in problems_of(folder)] == ["masks/good/000.png"]
+
+
+def test_no_defect_free_images(folder: Path) -> None:
+    for path in (folder / "images" / "good").iterdir():
+        path.unlink()
+    assert [one.problem for one in problems_of(folder)] == ["no defect-free images"]
+
+
+def test_an_unknown_class_lists_those_found(folder: Path) -> None:
+    (problem,) = problems_of(folder, classes=("crack", "dent"))
+    assert (problem.file, problem.remedy) == ("dent", "choose of crack, pit")
+
+
+def test_fewer_images_than_a_fraction_needs(folder: Path) -> None:
+    for name in ("001.png", "002.png"):
+        (folder / "images" / "pit" / name).unlink()
+        (folder / "masks" / "pit" / name).unlink()
+    (problem,) = problems_of(folder)
+    assert problem.file == "pit" and "fewer than a fraction" in problem.problem
+
+
+def test_one_image_in_two_parts_and_a_class_without_training_images(tmp_path: Path) -> None:
+    for number in range(4):
+        piece = draw_piece(number, "pit" if number < 3 else "", 48)
+        part = tmp_path / ("test" if number < 3 else "train")
+        write(part / "images" / f"{number}.png", expose(piece, 0))
+        write(part / "masks" / f"{number}.png", piece.mask.astype(np.uint8) * 255)
+    write(tmp_path / "train" / "images" / "copy.png", expose(draw_piece(1, "pit", 48), 0))
+    told = {one.file: one.problem for one in problems_of(tmp_path)}
+    assert "the same image as test/images/1.png" in told["train/images/copy.png"]
+    assert told["defect"] == "class without training images"
+
+
+def test_paths_that_leave_the_folder(folder: Path, tmp_path: Path) -> None:
+    write(tmp_path / "secret.png", np.zeros((48, 48, 3), np.uint8))
+    (folder / "images" / "good" / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "more").symlink_to(tmp_path)
+    told = {one.file: one.problem for one in problems_of(folder)}
+    assert told == {
+        "images/good/link.png": "the path leaves the folder",
+        "more": "the path leaves the folder",
+    }
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/passwd", "a/../../secret.png"])
+def test_coco_names_that_leave_the_folder(folder: Path, tmp_path: Path, name: str) -> None:
+    write(tmp_path / "secret.png", np.zeros((48, 48, 3), np.uint8))
+    image = {"id": 1, "file_name": name, "height": 48, "width": 48}
+    document = {"images": [image], "annotations": [], "categories": [{"id": 1, "name": "pit"}]}
+    (folder / "annotations.json").write_text(json.dumps(document))
+    assert (name, "the path leaves the folder") in [
+        (one.file, one.problem) for one in problems_of(folder)
+    ]
+
+
+@pytest.mark.parametrize(
+    "document", ["{", '{"images": [1], "annotations": [], "categories": []}', "[]"]
+)
+def test_json_that_is_not_coco(folder: Path, document: str) -> None:
+    (folder / "annotations.json").write_text(document)
+    if document == "[]":
+        inspect(folder, DataSettings(), (1.0,), 0)
+    else:
+        assert "annotations.json" in {one.file for one in problems_of(folder)}
+
+
+def test_a_folder_of_no_known_form_lists_the_forms(tmp_path: Path) -> None:
+    assert "no pictures" in problems_of(tmp_path)[0].problem
+    assert "not a folder" in problems_of(tmp_path / "missing")[0].problem
+    write(tmp_path / "a.png", np.zeros((48, 48), np.uint8))
+    remedies = " ".join(one.remedy for one in problems_of(tmp_path))
+    assert all(word in remedies for word in ("COCO", "pairs", "class folders", "_GT", "MVTec"))
+
+
+def test_groups_that_the_user_names(folder: Path) -> None:
+    assert problems_of(folder, group_column="piece")[0].file == "groups.csv"
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("images/*/*.png"))
+    rows = [f"{file},{at // 2}" for at, file in enumerate(files)]
+    (folder / "groups.csv").write_text("\n".join(["file,piece", *rows[1:]]))
+    (problem,) = problems_of(folder, group_column="piece")
+    assert problem.file == files[0]
+    (folder / "groups.csv").write_text("\n".join(["file,piece", *rows]))
+    found = inspect(folder, DataSettings(group_column="piece"), (1.0,), 0)
+    assert found.pieces == len({row.split(",")[1] for row in rows})
+    by_name = DataSettings(group_pattern=r"/(\d+)\.png")
+    assert inspect(folder, by_name, (1.0,), 0).pieces == 3
+    assert "no group" in problems_of(folder, group_pattern=r"\d+")[0].problem
+    assert "does not match" in problems_of(folder, group_pattern=r"good/(\d+)")[0].problem
+
+
+def test_signs_that_steer_a_terminal_are_not_shown() -> None:
+    assert "\x1b" not in table([Problem("a\x1b[31m.png", "b", "c")])

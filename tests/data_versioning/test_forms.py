@@ -1,0 +1,226 @@
+"""Every folder form gives the same photos and the same defects."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from photos import write
+from PIL import Image as Pillow
+from pycocotools import mask as rle
+
+from components.data_versioning.inspect import Survey, inspect, survey
+from components.data_versioning.settings import DataSettings
+from components.dataset import Image, read_image
+from components.instances import Mask, connected
+
+Shot = tuple[str, Image, Mask]
+"""Class, or nothing if defect-free; picture; mask."""
+
+
+def shots_of(folder: Path) -> list[Shot]:
+    shots: list[Shot] = []
+    for path in sorted((folder / "images").glob("*/*.png")):
+        picture = read_image(path)
+        mask = folder / "masks" / path.parent.name / path.name
+        marked = (
+            cv2.imread(str(mask), 0) > 0 if mask.exists() else np.zeros(picture.shape[:2], bool)
+        )
+        shots.append((path.parent.name if marked.any() else "", picture, marked))
+    return shots
+
+
+def as_class_folders(root: Path, shots: list[Shot]) -> None:
+    for number, (name, picture, mask) in enumerate(shots):
+        place = root / f"XY_{name or 'Free'}" / "Imgs" / f"exp_{number}"
+        # A lossless stand-in for the .jpg that is usual in this form.
+        write(place.with_suffix(".bmp"), picture)
+        write(place.with_suffix(".png"), mask.astype(np.uint8) * 255)
+
+
+def as_suffixes(root: Path, shots: list[Shot]) -> None:
+    for number, (_, picture, mask) in enumerate(shots):
+        write(root / f"{number}.png", picture)
+        write(root / f"{number}_GT.png", mask.astype(np.uint8) * 255)
+
+
+def as_suffixes_in_parts(root: Path, shots: list[Shot]) -> None:
+    as_suffixes(root / "train", shots[::2])
+    as_suffixes(root / "test", shots[1::2])
+
+
+def as_mvtec(root: Path, shots: list[Shot]) -> None:
+    for number, (name, picture, mask) in enumerate(shots):
+        part = "train" if not name and number % 2 else "test"
+        write(root / part / (name or "good") / f"{number:03d}.png", picture)
+        if name:
+            place = root / "ground_truth" / name / f"{number:03d}_mask.png"
+            write(place, mask.astype(np.uint8) * 255)
+
+
+def as_pairs(root: Path, shots: list[Shot]) -> None:
+    for number, (name, picture, mask) in enumerate(shots):
+        write(root / "images" / f"{number}.png", picture)
+        write(root / "masks" / (name or "crack") / f"{number}_mask.png", mask.astype(np.uint8))
+
+
+def as_pairs_in_parts(root: Path, shots: list[Shot]) -> None:
+    for number, (name, picture, mask) in enumerate(shots):
+        part = root / ("train", "val", "test")[number % 3]
+        write(part / "images" / (name or "ok") / f"{number}.png", picture)
+        if name:
+            write(part / "masks" / name / f"{number}.png", mask.astype(np.uint8) * 255)
+
+
+def coco(shots: list[Shot], numbers: range, compressed: bool) -> dict[str, object]:
+    images, annotations = [], []
+    for number in numbers:
+        name, picture, mask = shots[number]
+        height, width = picture.shape[:2]
+        images.append(
+            {"id": number, "file_name": f"{number}.png", "height": height, "width": width}
+        )
+        for one in connected(mask, 0):
+            code = rle.encode(np.asfortranarray(one.mask.astype(np.uint8)))
+            counts = code["counts"].decode() if compressed else uncompressed(one.mask)
+            annotations.append(
+                {"id": len(annotations), "image_id": number, "iscrowd": 0,
+                 "category_id": {"crack": 7, "pit": 3}.get(name.lower(), 9),
+                 "segmentation": {"size": [height, width], "counts": counts}}
+            )  # fmt: skip
+    categories = [{"id": 7, "name": "crack"}, {"id": 3, "name": "pit"}, {"id": 1, "name": "none"}]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def uncompressed(mask: Mask) -> list[int]:
+    flat = np.concatenate([[0], mask.T.ravel().astype(np.int8), [1 - int(mask.T.ravel()[-1])]])
+    ends = np.flatnonzero(np.diff(flat))
+    return np.diff(np.concatenate([[0], ends])).tolist()
+
+
+def as_coco(root: Path, shots: list[Shot]) -> None:
+    for number, (_, picture, _) in enumerate(shots):
+        write(root / "images" / f"{number}.png", picture)
+    document = coco(shots, range(len(shots)), compressed=True)
+    (root / "annotations.json").write_text(json.dumps(document))
+
+
+def as_coco_in_parts(root: Path, shots: list[Shot]) -> None:
+    as_coco(root, shots)
+    (root / "annotations.json").unlink()
+    for start, part in enumerate(("train", "val", "test")):
+        document = coco(shots, range(start, len(shots), 3), compressed=False)
+        (root / "annotations").mkdir(exist_ok=True)
+        (root / "annotations" / f"instances_{part}.json").write_text(json.dumps(document))
+
+
+def defects(found: Survey, anonymous: bool) -> dict[str, list[tuple[str, int, object]]]:
+    """What was found in each picture: class, area and box of each defect."""
+    return {
+        fact.content: sorted(
+            ("defect" if anonymous else found.reader.classes[one.label], one.area, one.bounds)
+            for one in fact.defects
+        )
+        for fact in found.facts
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "parts"),
+    [
+        (as_class_folders, set()),
+        (as_suffixes, set()),
+        (as_suffixes_in_parts, {"train", "test"}),
+        (as_mvtec, set()),
+        (as_pairs, set()),
+        (as_pairs_in_parts, {"train", "val", "test"}),
+        (as_coco, set()),
+        (as_coco_in_parts, {"train", "val", "test"}),
+    ],
+)
+def test_forms_agree(
+    form: Callable[[Path, list[Shot]], None], parts: set[str], photo_folder: Path, tmp_path: Path
+) -> None:
+    form(tmp_path, shots_of(photo_folder))
+    expected = survey(photo_folder, DataSettings())
+    found = survey(tmp_path, DataSettings())
+    anonymous = found.reader.classes == ("defect",)
+    assert anonymous == form.__name__.startswith("as_suffixes")
+    assert set(found.reader.classes) <= {"crack", "pit", "defect"}
+    assert defects(found, anonymous) == defects(expected, anonymous)
+    assert {fact.entry.split for fact in found.facts} - {None} == parts
+
+
+def test_coco_categories_keep_the_order_of_their_ids(photo_folder: Path, tmp_path: Path) -> None:
+    as_coco(tmp_path, shots_of(photo_folder))
+    assert survey(tmp_path, DataSettings()).reader.classes == ("pit", "crack")
+
+
+def test_coco_polygons(photo_folder: Path, tmp_path: Path) -> None:
+    as_coco(tmp_path, shots_of(photo_folder))
+    path = tmp_path / "annotations.json"
+    document = json.loads(path.read_text())
+    for one in document["annotations"]:
+        one["segmentation"] = [[10, 10, 20, 10, 20, 30, 10, 30]]
+    path.write_text(json.dumps(document))
+    for fact in survey(tmp_path, DataSettings()).facts:
+        assert all((one.area, one.bounds) == (200, (10, 10, 10, 20)) for one in fact.defects)
+
+
+def test_classes_select_and_order_and_leave_out_the_rest(photo_folder: Path) -> None:
+    found = survey(photo_folder, DataSettings(classes=("pit",)))
+    assert {fact.classes for fact in found.facts} == {(), ("pit",)}
+    assert len(found.facts) == 24
+    assert survey(photo_folder, DataSettings(classes=("pit", "crack"))).reader.classes == (
+        "pit",
+        "crack",
+    )
+
+
+def test_names_are_never_used_as_they_are(photo_folder: Path, tmp_path: Path) -> None:
+    for number, (name, picture, mask) in enumerate(shots_of(photo_folder)):
+        # The same stem in two folders, and signs that a shell or a web page would read.
+        stem = f"a b;$(x)<i>{number // 2}"
+        write(tmp_path / "images" / f"{name or 'good'}" / str(number % 2) / f"{stem}.png", picture)
+        if name:
+            place = tmp_path / "masks" / name / str(number % 2) / f"{stem}.png"
+            write(place, mask.astype(np.uint8) * 255)
+    settings = DataSettings(classes=())
+    found = survey(tmp_path, settings)
+    names = [fact.id for fact in found.facts]
+    assert len(set(names)) == 36
+    assert all(sign.isalnum() or sign in "_-" for name in names for sign in name)
+
+
+def test_the_digest_rests_on_names_and_contents_alone(photo_folder: Path, tmp_path: Path) -> None:
+    shots = shots_of(photo_folder)
+    for folder in ("one", "two"):
+        as_pairs(tmp_path / folder, shots)
+    one, two = (inspect(tmp_path / folder, DataSettings(), (1.0,), 0) for folder in ("one", "two"))
+    assert one == two
+    assert (one.photos, one.defect_free) == (36, 12)
+    assert one.per_class == {"crack": 12, "pit": 12}
+    write(tmp_path / "two" / "images" / "0.png", shots[0][1][::-1])
+    assert inspect(tmp_path / "two", DataSettings(), (1.0,), 0).digest != one.digest
+
+
+def test_an_exif_rotated_photo_and_its_mask_are_turned_upright(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    shots = [(name, p[:, :40].copy(), m[:, :40].copy()) for name, p, m in shots_of(photo_folder)]
+    shots = [("" if not mask.any() else name, p, mask) for name, p, mask in shots]
+    as_suffixes(tmp_path, shots)
+    upright = survey(tmp_path, DataSettings(smallest_defect=1))
+    # Stored turned by 90 degrees against the clock; orientation 6 turns it back.
+    for number, (_, picture, mask) in enumerate(shots):
+        exif = Pillow.Exif()
+        exif[0x0112] = 6
+        turned = Pillow.fromarray(np.rot90(picture).copy())
+        turned.save(tmp_path / f"{number}.png", exif=exif)
+        if number % 2:
+            write(tmp_path / f"{number}_GT.png", np.rot90(mask).astype(np.uint8) * 255)
+    found = survey(tmp_path, DataSettings(smallest_defect=1))
+    assert all((fact.height, fact.width) == (64, 40) for fact in found.facts)
+    assert defects(found, True) == defects(upright, True)

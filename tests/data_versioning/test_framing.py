@@ -1,0 +1,118 @@
+"""Frames show defects whole, at the right place, and lose no thin crack."""
+
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.data_versioning.framing import (
+    Extent,
+    cut,
+    cut_instances,
+    framing_of,
+    squares,
+)
+from components.instances import Instance, connected
+
+
+def windows(size: tuple[int, int], instances: list[Instance], seed: int = 0, **fields: int):  # type: ignore[no-untyped-def]
+    extents = [Extent.of(one) for one in instances]
+    values = {"resolution": 32, "clean_windows": 1} | fields
+    return squares("window", size, extents, seed=seed, name="a", **values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_every_defect_is_whole_in_a_window_that_stays_in_the_photo(data: st.DataObject) -> None:
+    height, width = data.draw(st.integers(20, 150)), data.draw(st.integers(20, 150))
+    mask = np.zeros((height, width), bool)
+    for _ in range(data.draw(st.integers(1, 4))):
+        y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+        mask[y : y + data.draw(st.integers(1, 60)), x : x + data.draw(st.integers(1, 60))] = True
+    instances = connected(mask, 0)
+    found = windows((height, width), instances, data.draw(st.integers(0, 99)))
+    for one in instances:
+        areas = []
+        for x, y, side in found:
+            seen = one.mask[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)]
+            areas.append(int(seen.sum()))
+        assert max(areas) == int(one.mask.sum())
+    for x, y, side in found:
+        assert side >= 32
+        assert side > width or 0 <= x <= width - side
+        assert side > height or 0 <= y <= height - side
+
+
+def test_windows_depend_on_seed_and_name_alone() -> None:
+    mask = np.zeros((200, 200), bool)
+    mask[90:100, 90:100] = True
+    instances = connected(mask, 0)
+    assert windows((200, 200), instances, 1) == windows((200, 200), instances, 1)
+    assert windows((200, 200), instances, 1) != windows((200, 200), instances, 2)
+    assert len(windows((200, 200), [], clean_windows=3)) == 3
+
+
+def test_outside_the_photo_is_reflected_and_free_of_defects() -> None:
+    picture = np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3)
+    expected = cv2.copyMakeBorder(picture, 6, 6, 1, 1, cv2.BORDER_REFLECT_101)
+    np.testing.assert_array_equal(cut(picture, (-1, -6, 32), 32), expected)
+    (one,) = cut_instances([Instance(np.ones((20, 30), bool), 0)], (-1, -6, 32), 32)
+    assert one.mask[6:26, 1:31].all() and one.mask.sum() == 600
+    assert cut(picture[:1, :1], (-15, -15, 32), 32).shape == (32, 32, 3)
+
+
+def test_a_whole_photo_is_scaled_by_its_longer_side() -> None:
+    (square,) = squares("photo", (100, 200), [], resolution=50, clean_windows=4, seed=0, name="a")
+    assert square == (0, -50, 200)
+    picture = np.zeros((100, 200, 3), np.uint8)
+    picture[40:60] = 200
+    frame = cut(picture, square, 50)
+    assert (frame[23:27, :, 0] == 200).all() and (frame[17:20] == 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(33, 400))
+def test_a_crack_of_one_pixel_stays_in_one_piece_at_any_scale(seed: int, side: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.integers(2, side - 2, (4, 2)).astype(np.int32)
+    mask = np.zeros((side, side), np.uint8)
+    cv2.polylines(mask, [points], False, 1, 1, cv2.LINE_8)
+    (one,) = cut_instances([Instance(mask.astype(bool), 0)], (0, 0, side), 32)
+    # The scaled crack lies within a pixel of the crack, and the crack within a pixel of it.
+    near = cv2.dilate(one.mask.astype(np.uint8), np.ones((3, 3), np.uint8))
+    ys, xs = np.nonzero(mask)
+    covered = near[ys * 32 // side, xs * 32 // side]
+    assert covered.all()
+    exact = np.zeros((32, 32), np.uint8)
+    exact[ys * 32 // side, xs * 32 // side] = 1
+    around = cv2.dilate(exact, np.ones((3, 3), np.uint8))
+    assert not (one.mask & (around == 0)).any()
+
+
+def test_large_defects_keep_their_size() -> None:
+    mask = np.zeros((320, 320), bool)
+    mask[80:240, 80:240] = True
+    (one,) = cut_instances([Instance(mask, 2)], (0, 0, 320), 32)
+    assert one.label == 2 and one.mask.sum() == 256
+
+
+def test_slivers_at_the_edge_are_dropped_and_larger_parts_are_not() -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[10:20, 30:60] = True  # 300 pixels; the window ends at column 32
+    assert cut_instances([Instance(mask[:, :], 0)], (-1, 0, 32), 32) == []
+    (one,) = cut_instances([Instance(mask, 0)], (0, 0, 32), 32)
+    assert one.mask.sum() == 20
+
+
+def test_a_defect_of_less_than_a_pixel_stays() -> None:
+    mask = np.zeros((1000, 1000), bool)
+    mask[500:502, 500:502] = True
+    (one,) = cut_instances([Instance(mask, 0)], (0, 0, 1000), 32)
+    assert one.mask.sum() == 1 and one.mask[16, 16]
+
+
+def test_auto_takes_windows_of_large_photos() -> None:
+    sizes = [(100, 400), (150, 150), (90, 90)]
+    assert framing_of("auto", sizes, 64) == "window"
+    assert framing_of("auto", sizes, 72) == "photo"
+    assert framing_of("photo", sizes, 8) == "photo"

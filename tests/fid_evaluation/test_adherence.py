@@ -1,0 +1,165 @@
+"""Adherence: what counts as found, and what stands out by more than chance."""
+
+import numpy as np
+import pytest
+from fid_scenes import CLASSES, SIDE, damaged, defect, opened, surface, write_data, write_synthetic
+
+from components.fid_evaluation.adherence import measure_adherence
+from components.fid_evaluation.contrast import contrasts, grey_stack, standing
+from components.fid_evaluation.verdict import judge
+from components.instances import Instance, connected
+from components.mask_rcnn.backend import Detection
+from components.synthetic import SyntheticSet
+
+
+def patch(x, y, width, height, label=0, side=64):
+    mask = np.zeros((side, side), bool)
+    mask[y : y + height, x : x + width] = True
+    return Instance(mask, label)
+
+
+def test_a_crack_one_pixel_beside_its_mask_is_found():
+    verdict = judge([patch(10, 20, 30, 1)], [patch(10, 21, 30, 1)])
+
+    assert verdict.found and verdict.right_class
+    assert verdict.iou == 0
+    assert verdict.iou_tolerant == pytest.approx(2 / 3, abs=0.1)
+
+
+def test_a_crack_far_from_its_mask_is_not_found():
+    verdict = judge([patch(10, 20, 30, 1)], [patch(10, 40, 30, 1)])
+
+    assert not verdict.found
+    assert verdict.detections == 1
+
+
+def test_a_detection_of_the_whole_picture_finds_no_small_defect():
+    assert not judge([patch(10, 10, 4, 4)], [patch(0, 0, 64, 64)]).found
+
+
+def test_the_wrong_class_is_found_but_not_right():
+    verdict = judge([patch(10, 10, 8, 8, label=0)], [patch(10, 10, 8, 8, label=1)])
+
+    assert verdict.found and not verdict.right_class
+    assert verdict.iou == 1
+
+
+def test_instances_are_counted_and_strays_lower_the_iou():
+    asked = [patch(5, 5, 6, 6), patch(40, 40, 6, 6)]
+
+    verdict = judge(asked, [patch(5, 5, 6, 6), patch(40, 5, 6, 6)])
+
+    assert (verdict.instances, verdict.instances_found) == (2, 1)
+    assert verdict.iou == pytest.approx(36 / 108)
+
+
+def test_nothing_detected():
+    verdict = judge([patch(5, 5, 6, 6)], [])
+
+    assert not verdict.found and verdict.iou == 0 and verdict.iou_tolerant == 0
+
+
+def test_contrast_by_hand():
+    instance = patch(20, 20, 10, 10)
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    picture[instance.mask] = 60
+    other = np.full((64, 64, 3), 100, np.uint8)
+    other[instance.mask] = 130
+
+    assert contrasts([instance], grey_stack([picture, other])) == pytest.approx([40, 30])
+
+
+def test_contrast_of_several_instances_is_weighted_by_area_and_blind_to_the_others():
+    large, small = patch(10, 10, 10, 10), patch(24, 10, 5, 5)
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    picture[large.mask], picture[small.mask] = 60, 200
+
+    # The rings touch the other instance, but leave it out.
+    expected = (100 * 40 + 25 * 100) / 125
+    assert contrasts([large, small], grey_stack([picture])) == pytest.approx([expected])
+
+
+def test_a_mask_that_fills_the_picture_has_no_contrast():
+    clean = grey_stack([surface(seed) for seed in range(20)])
+    instance = Instance(np.ones((SIDE, SIDE), bool), 0)
+
+    found = standing([instance], surface(99), clean)
+
+    assert np.isnan(found.contrast) and not found.stands_out
+
+
+def test_defect_free_pictures_stand_out_by_chance_only():
+    clean = grey_stack([surface(seed) for seed in range(99)])
+    masks = [defect(seed, seed % 2) for seed in range(400)]
+    found = [
+        standing([Instance(mask, 0)], surface(5000 + seed), clean)
+        for seed, mask in enumerate(masks)
+    ]
+    drawn = standing([Instance(masks[1], 1)], damaged(5000, masks[1]), clean)
+
+    # 400 tries at 5 %: 20, standard deviation 4.4.
+    assert 4 <= sum(one.stands_out for one in found) <= 38
+    assert np.mean([one.rank for one in found]) == pytest.approx(0.5, abs=0.06)
+    assert drawn.stands_out and drawn.rank == 1
+
+
+class Dark:
+    """A segmenter that finds dark spots: enough of one to judge drawn pictures by."""
+
+    threshold = 0.5
+
+    def detect(self, pictures, batch=16):
+        found = []
+        for picture in pictures:
+            spots = connected(picture.mean(2) < 80, 0, smallest=3)
+            found.append([Detection(0, 0.9, one.mask, (0, 0, 1, 1)) for one in spots])
+            # Below the threshold, so it must not count.
+            found[-1].append(Detection(0, 0.4, np.ones(picture.shape[:2], bool), (0, 0, 32, 32)))
+        return found
+
+
+def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tmp_path):
+    data = opened(write_data(tmp_path / "data"))
+    kept = [True] * 30 + [False] * 10
+    synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", kept))
+
+    entry, found = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+
+    assert entry["n"] == 40
+    assert entry["judge"]["found"] == pytest.approx(0.75, abs=0.05)
+    assert entry["judge"]["rejected"] == pytest.approx(0.25, abs=0.05)
+    assert entry["judge"]["chance"] < 0.5
+    assert entry["contrast"]["stands_out"] == pytest.approx(0.77, abs=0.08)
+    assert entry["accepted"]["found"] > 0.9
+    assert entry["accepted"]["neither"] >= 7
+    both = [entry["accepted"][one] for one in ("both", "judge_only", "contrast_only", "neither")]
+    assert sum(both) == 40
+    assert entry["real"]["judge"]["found"] > 0.9
+    assert entry["real"]["false_alarms"] == 0
+    assert entry["real"]["n"] == 12
+    sizes = [entry["judge"]["per_class"][name]["n"] for name in CLASSES]
+    assert sum(sizes) == 40 and min(sizes) > 0
+    assert {one.sample.id for one in found if not one.verdict.found} >= {"00035", "00039"}
+
+
+def test_no_synthetic_images(tmp_path):
+    data = opened(write_data(tmp_path / "data"))
+    synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", [True]))
+    synthetic.__dict__["images"] = []
+
+    entry, found = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+
+    assert found == [] and entry["n"] == 0
+    assert entry["judge"]["found"] is None and entry["accepted"]["share"] is None
+    assert entry["reason"]
+
+
+def test_too_few_defect_free_photos_for_contrast(tmp_path):
+    data = opened(write_data(tmp_path / "data", clean=18, annotated=1))
+    synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", [True] * 4))
+
+    entry, _ = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+
+    assert "19 defect-free" in entry["contrast_reason"]
+    assert entry["accepted"]["share"] is None
+    assert entry["judge"]["found"] == 1
