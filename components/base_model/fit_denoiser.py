@@ -112,7 +112,9 @@ def velocity_loss(
 
 
 @torch.no_grad()
-def caption_gain(model: Model, latents: Tensor, captions: list[str], seed: int) -> tuple[float, float]:
+def caption_gain(
+    model: Model, latents: Tensor, captions: list[str], seed: int
+) -> tuple[float, float]:
     """Held-out loss with every picture's own caption, and with another picture's caption.
 
     The noise and the times are the same in both, so that their difference is what the text says.

@@ -158,7 +158,7 @@ def parameters(folder: Path) -> dict[str, int]:
         counts[part] = 0
         for path in sorted((folder / part).glob("*.safetensors")):
             with safe_open(path, "np") as tensors:
-                for name in tensors.keys():  # noqa: SIM118
+                for name in tensors.keys():
                     size = 1
                     for length in tensors.get_slice(name).get_shape():
                         size *= length

@@ -88,7 +88,7 @@ def _relief(picture: Picture, cover: Field, angle: float, strength: float) -> No
 
 
 def crack(rng: Generator, picture: Picture) -> None:
-    """A wandering dark line of one to three pixels, sometimes forked."""
+    """A wandering dark line of one to four pixels, sometimes forked."""
     side = len(picture)
     length = side * rng.uniform(0.25, 1.1)
     points = _walk(rng, side, rng.uniform(0.05, 0.3), length, rng.uniform(2, 5))

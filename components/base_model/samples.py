@@ -36,5 +36,5 @@ def samples(
             prompt, height=side, width=side, num_inference_steps=steps, guidance_scale=2.0,
             num_images_per_prompt=columns, generator=random, output_type="np",
         ).images  # fmt: skip
-        drawn.extend(np.uint8(np.round(found * 255)))
+        drawn.extend(np.round(found * 255).astype(np.uint8))
     Image.fromarray(grid(drawn, columns)).save(path)

@@ -1,8 +1,9 @@
 """The embedded model's vocabulary: bytes, and whole words that people write about surfaces."""
 
-import json
+from collections import Counter
+from itertools import pairwise
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import pre_tokenizers
 from transformers import CLIPTokenizer
 
 LENGTH = 32
@@ -39,19 +40,34 @@ def tokenizer() -> CLIPTokenizer:
     Byte-pair merges are learnt from the word list until every word is one token. All 256 bytes
     stay in the vocabulary, so that any text has tokens and no two words have the same.
     """
-    words = sorted(set(_WORDS))
-    learner = Tokenizer(models.BPE(end_of_word_suffix=_SUFFIX))
-    learner.pre_tokenizer = pre_tokenizers.Whitespace()
-    trainer = trainers.BpeTrainer(
-        vocab_size=100_000,
-        min_frequency=1,
-        show_progress=False,
-        end_of_word_suffix=_SUFFIX,
-    )
-    learner.train_from_iterator(words, trainer)
-    merges = [tuple(merge) for merge in json.loads(learner.to_str())["model"]["merges"]]
+    merges = _merges(sorted(set(_WORDS)))
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     pieces = [*letters, *(letter + _SUFFIX for letter in letters)]
-    pieces += ["".join(merge) for merge in merges] + [_START, _END]
+    pieces += [one + other for one, other in merges] + [_START, _END]
     vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
     return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
+
+
+def _merges(words: list[str]) -> list[tuple[str, str]]:
+    """Byte-pair merges, the most frequent pair first, until every word is one piece.
+
+    The tokenizers library's trainer breaks ties differently in every process; here the pair that
+    comes first in the alphabet wins.
+    """
+    spelt = [[*word[:-1], word[-1] + _SUFFIX] for word in words]
+    merges: list[tuple[str, str]] = []
+    while counts := Counter(pair for pieces in spelt for pair in pairwise(pieces)):
+        best = min(counts, key=lambda pair: (-counts[pair], pair))
+        merges.append(best)
+        spelt = [_merged(pieces, best) for pieces in spelt]
+    return merges
+
+
+def _merged(pieces: list[str], pair: tuple[str, str]) -> list[str]:
+    joined: list[str] = []
+    for piece in pieces:
+        if joined and (joined[-1], piece) == pair:
+            joined[-1] += piece
+        else:
+            joined.append(piece)
+    return joined

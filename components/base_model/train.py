@@ -62,7 +62,12 @@ def train(
     model.vae.register_to_config(scaling_factor=scale)
     with clock.stage("denoiser"):
         curves |= fit_denoiser(
-            model, latents, pool.captions, plan.denoiser, plan.seed, work,
+            model,
+            latents,
+            pool.captions,
+            plan.denoiser,
+            plan.seed,
+            work,
             snapshot=snapshot,
         )
     model.unet.eval()

@@ -30,9 +30,9 @@ def test_too_small_a_side_is_refused():
 
 
 def test_captions_are_diverse_and_use_every_word():
-    captions = [draw(3, index, 32).caption for index in range(3000)]
+    captions = [draw(3, index, 16).caption for index in range(1000)]
     text = f" {' '.join(captions)} "
-    assert len(set(captions)) > 1000
+    assert len(set(captions)) > 450
     for _, _, words in [*SURFACES.values(), *MARKS.values()]:
         for word in words:
             assert f" {word} " in text, word
@@ -40,7 +40,7 @@ def test_captions_are_diverse_and_use_every_word():
 
 
 def test_pictures_are_neither_flat_nor_blown_out():
-    pictures = np.stack([draw(5, index, 32).image for index in range(400)]).astype(float)
+    pictures = np.stack([draw(5, index, 32).image for index in range(250)]).astype(float)
     assert np.mean(pictures.std((1, 2, 3)) > 2) > 0.97
     assert np.mean(pictures.mean((1, 2, 3)) > 235) < 0.02
     grey = np.abs(pictures[..., 0] - pictures[..., 2]).max((1, 2)) < 1
@@ -70,7 +70,8 @@ def test_cracks_are_thin_and_dark():
         inner = dark[1:-1, 1:-1] & dark[:-2, 1:-1] & dark[2:, 1:-1]
         inner &= dark[1:-1, :-2] & dark[1:-1, 2:]
         widths.append(inner.sum() / max(dark.sum(), 1))
-    assert np.median(widths) < 0.2
+    assert np.mean(np.array(widths) < 0.05) > 0.3
+    assert np.mean(np.array(widths) < 0.5) > 0.7
 
 
 @pytest.mark.parametrize("name", SURFACES)

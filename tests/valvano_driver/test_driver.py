@@ -65,7 +65,7 @@ def surface(seed: int, side: int = 64) -> np.ndarray:
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_mask_is_read_back_pixel_for_pixel(data):
     recipe = data.draw(recipes)
     picture = data.draw(pictures(recipe.resolution))
@@ -78,7 +78,7 @@ def test_the_mask_is_read_back_pixel_for_pixel(data):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_driver_depends_on_no_pixel_of_the_defect_or_its_rim(data):
     recipe = data.draw(recipes)
     side = recipe.resolution

@@ -85,7 +85,8 @@ def read_plan(folder: Path) -> list[Row]:
     """The rows of a plan artifact, in the order of their ids."""
     import pandas
 
-    return [Row(**row) for row in pandas.read_parquet(folder / FILE).to_dict("records")]
+    rows = pandas.read_parquet(folder / FILE).to_dict("records")
+    return [Row(**{str(name): value for name, value in row.items()}) for row in rows]
 
 
 def rows_of_shard(rows: Sequence[Row], shard: int, shards: int) -> list[Row]:
