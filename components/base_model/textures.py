@@ -139,8 +139,8 @@ def _structure(rng: Generator, picture: Picture) -> Field | None:
         return np.clip(_half_plane(rng, side, 0.45) / rng.uniform(0.7, 3) + 0.5, 0, 1)
     if draws < 0.17:  # round view of an endoscope
         y, x = np.mgrid[:side, :side].astype(np.float32) / np.float32(side) - np.float32(0.5)
-        radius = np.float32(rng.uniform(0.42, 0.65))
-        return np.clip((np.hypot(y, x) - radius) * np.float32(side) / 2 + 0.5, 0, 1)
+        view = np.float32(rng.uniform(0.42, 0.65))
+        return np.clip((np.hypot(y, x) - view) * np.float32(side) / 2 + 0.5, 0, 1)
     return None
 
 

@@ -33,7 +33,7 @@ from inception_stand_in import whole_layers, write_archive
 PICTURES = 32
 BATCH = 8
 SIDE = 192
-SIZES = (50, 500, 3000)
+SIZES = (300, 3000)
 
 
 def seconds(call: Callable[[], Any]) -> tuple[float, Any]:

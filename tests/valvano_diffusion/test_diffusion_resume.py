@@ -16,6 +16,13 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["training_process"])
 
 
+@pytest.fixture(autouse=True)
+def importable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server reads PYTHONPATH only; without it every process would import torch itself."""
+    here = Path(__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{here}:{here.parents[1]}")
+
+
 def start(train: Callable[..., None], out: Path, *inputs: Path) -> BaseProcess:
     out.mkdir(exist_ok=True)
     process = PROCESSES.Process(target=train, args=(out, *inputs))
