@@ -1,5 +1,7 @@
 """The frozen, validated settings that every step takes."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -13,3 +15,15 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
+
+    PLACES: ClassVar[dict[str, str]] = {}
+    """Fields that say where a file lies, each with the field that has its content's digest."""
+
+    def content(self) -> str:
+        """The settings as canonical JSON, for a result's key.
+
+        Where a file lies is left out when the digest of its content is known, so that a moved
+        file is the same and a changed one another.
+        """
+        known = {place for place, digest in self.PLACES.items() if getattr(self, digest)}
+        return self.model_dump_json(exclude=known)

@@ -143,7 +143,7 @@ def run(
         parameter: [one.digest for one in value] if isinstance(value, list) else value.digest
         for parameter, value in sources.items()
     }
-    content = key(digest_code(step.partition(":")[0]), settings.model_dump_json(), scalars, digests)
+    content = key(digest_code(step.partition(":")[0]), settings.content(), scalars, digests)
 
     with contextlib.ExitStack() as stack:
         folder = os.environ.get(STORE) or stack.enter_context(tempfile.TemporaryDirectory())

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.base_model.settings import EMBEDDED
-from components.store import digest_tree
+from components.fid_evaluation.weights import find_weights
+from components.store import digest_file, digest_tree
 from pipelines.config import Config
 from pipelines.overrides import BadSettings, describe, override
 from pipelines.presets import preset
@@ -26,9 +27,8 @@ def run(chosen: argparse.Namespace) -> int:
         return 2
 
     from components.data_versioning.inspect import inspect
-    from components.data_versioning.source import fetched, locate_default
-
     from components.data_versioning.problems import BadData, table
+    from components.data_versioning.source import fetched, locate_default
 
     try:
         data = str(Path(chosen.data).resolve()) if chosen.data else str(locate_default())
@@ -104,7 +104,30 @@ def configuration(chosen: argparse.Namespace) -> Config:
         else:
             source, _, revision = base.partition("@")
             changes += [f"base_model.source={source}", f"base_model.revision={revision}"]
-    return override(preset(chosen.preset), changes)
+    config = override(preset(chosen.preset), changes)
+    return override(config, _digests(config))
+
+
+def _digests(config: Config) -> list[str]:
+    """Digests of the files that the configuration names, so that their content decides."""
+    problems, changes = [], []
+    if config.mask_rcnn.weights:
+        path = Path(config.mask_rcnn.weights)
+        if path.is_file():
+            changes.append(f"mask_rcnn.digest={digest_file(path)}")
+        else:
+            problems.append(f"mask_rcnn.weights: there is no file {path}")
+    inception = find_weights(config.fid_evaluation)
+    if inception.path is not None:
+        changes += [
+            f"fid_evaluation.weights={inception.path.resolve()}",
+            f"fid_evaluation.digest={inception.digest}",
+        ]
+    elif config.fid_evaluation.weights:
+        problems.append(f"fid_evaluation.weights: {inception.reason}")
+    if problems:
+        raise BadSettings("\n".join(problems))
+    return changes
 
 
 def _announce(request: "Request", found: "Inspection") -> None:

@@ -83,8 +83,8 @@ def execute(request: Request) -> list[Notice]:
         params=request.config.model_dump(mode="json"),
     )
     (out / "mlflow").mkdir(parents=True, exist_ok=True)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
+    logging.getLogger("alembic").setLevel(logging.ERROR)
     succeeded = False
     with (
         _warm_server(log),

@@ -69,7 +69,7 @@ def fit_autoencoder(
         total += loss.item()
         if (step + 1) % stage.report == 0:
             curves["autoencoder loss"].append((step + 1, total / stage.report))
-            curves["latent deviation"].append((step + 1, float(latents.std())))
+            curves["latent deviation"].append((step + 1, latents.std().item()))
             say(f"autoencoder step {step + 1}: loss {total / stage.report:.4f}")
             total = 0.0
             checkpoint.save(step + 1)

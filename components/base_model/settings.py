@@ -1,5 +1,7 @@
 """Settings of the base model."""
 
+from typing import ClassVar
+
 from pydantic import model_validator
 
 from components.settings import Settings
@@ -10,6 +12,8 @@ EMBEDDED = "embedded"
 
 class BaseModelSettings(Settings):
     """Which diffusion model everything starts from."""
+
+    PLACES: ClassVar[dict[str, str]] = {"source": "digest"}
 
     source: str = EMBEDDED
     """`embedded`, a folder in the diffusers format, or a hub id such as `owner/name`."""

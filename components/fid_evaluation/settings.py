@@ -1,6 +1,6 @@
 """Settings of the evaluation of synthetic images."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -9,6 +9,8 @@ from components.settings import Settings
 
 class FIDSettings(Settings):
     """How synthetic images are compared with real ones."""
+
+    PLACES: ClassVar[dict[str, str]] = {"weights": "digest"}
 
     weights: str = ""
     """File with the Inception weights that clean-fid uses (inception-2015-12-05.pt); looked for

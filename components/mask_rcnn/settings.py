@@ -1,6 +1,6 @@
 """Settings of the segmenter."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ REGIMES: tuple[Regime, ...] = ("real", "synthetic", "synthetic_then_real")
 class MaskRCNNSettings(Settings):
     """Training of Mask R-CNN, the same for every regime."""
 
+    PLACES: ClassVar[dict[str, str]] = {"weights": "digest"}
+
     backend: Literal["torchvision", "detectron2"] = "torchvision"
     """Library whose Mask R-CNN is trained."""
 
@@ -26,6 +28,10 @@ class MaskRCNNSettings(Settings):
 
     weights: str = ""
     """A safetensors file with pretrained backbone weights; random ones when empty."""
+
+    digest: str = ""
+    """SHA-256 of that file, filled in when the run is prepared, so that a changed file is another
+    start."""
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 3000
     """Optimiser steps of every regime; pre-training and fine-tuning together make as many."""

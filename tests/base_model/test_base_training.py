@@ -35,7 +35,7 @@ def test_the_folder_loads_and_draws(trained):
     assert pipeline.scheduler.config.prediction_type == "v_prediction"
     pipeline.set_progress_bar_config(disable=True)
     image = pipeline(
-        "a metal surface", num_inference_steps=2, output_type="np",
+        "a metal surface", num_inference_steps=2, output_type="np", guidance_scale=2.0,
         generator=torch.Generator().manual_seed(0),
     ).images  # fmt: skip
     assert image.shape == (1, 32, 32, 3)

@@ -15,10 +15,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from components.data_versioning.inspect import inspect
-
 from components.base_model.component import base_model
 from components.data_versioning.component import data_versioning
+from components.data_versioning.inspect import inspect
 from components.fid_evaluation.component import fid_evaluation
 from components.iou_evaluation.component import iou_evaluation
 from components.mask_rcnn.component import judge, mask_rcnn

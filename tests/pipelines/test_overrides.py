@@ -1,6 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
+from components.base_model.settings import BaseModelSettings
 from pipelines.config import Config
 from pipelines.overrides import BadSettings, describe, override
 from pipelines.presets import NAMES, preset
@@ -74,3 +75,12 @@ def test_every_setting_says_what_it_means() -> None:
 
     assert len(rows) > 60
     assert [name for name, _, meaning in rows if len(meaning) < 12] == []
+
+
+def test_a_file_counts_by_its_content_and_not_by_its_place() -> None:
+    def key(source: str, digest: str) -> str:
+        return BaseModelSettings(source=source, digest=digest).content()
+
+    assert key("/here/model", "d1") == key("/there/model", "d1")
+    assert key("/here/model", "d1") != key("/here/model", "d2")
+    assert BaseModelSettings().content() != BaseModelSettings(source="/here").content()
