@@ -3,6 +3,7 @@
 Factor 4 instead of 8 between pixels and latents keeps lines of one pixel alive at 96 pixels.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -121,6 +122,10 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write the diffusers folder, float16 safetensors; the parts become float16 themselves."""
         self.pipeline().to(dtype=torch.float16).save_pretrained(folder, safe_serialization=True)
+        # transformers would compute in the type that the configuration names, unlike diffusers.
+        config = folder / "text_encoder" / "config.json"
+        fields = json.loads(config.read_text())
+        config.write_text(json.dumps(fields | {"dtype": "float32"}, indent=2))
 
     def tokens(self, prompts: list[str]) -> torch.Tensor:
         """Token numbers (len(prompts), LENGTH) of prompts, cut and padded."""

@@ -30,8 +30,8 @@ def fit_autoencoder(
 ) -> Curves:
     """Train in place; the weights become their moving average.
 
-    The loss is the L1 distance of pixels, of their gradients and of half-size pictures, and a
-    pull of the latents to mean 0 and deviation 1. The decoder sees latents with some noise,
+    The loss is the L1 distance of pixels, of their colour, of their gradients and of half-size
+    pictures, and a pull of the latents to mean 0 and deviation 1. The decoder sees latents with some noise,
     so that the denoiser's small errors do no harm.
 
     Args:
@@ -91,11 +91,17 @@ def _crops(rng: np.random.Generator, images: NDArray[np.uint8], batch: int) -> T
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
     loss = functional.l1_loss(one, other)
+    loss = loss + functional.l1_loss(_colour(one), _colour(other))
     loss = loss + 0.5 * functional.l1_loss(one.diff(dim=2), other.diff(dim=2))
     loss = loss + 0.5 * functional.l1_loss(one.diff(dim=3), other.diff(dim=3))
     return loss + 0.5 * functional.l1_loss(
         functional.avg_pool2d(one, 2), functional.avg_pool2d(other, 2)
     )
+
+
+def _colour(picture: Tensor) -> Tensor:
+    """What is left of a picture without its grey."""
+    return picture - picture.mean(1, keepdim=True)
 
 
 def _unrest(latents: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ may be Stable Diffusion's own (AutoencoderKL, factor 8, random encoding) or the 
 (AutoencoderTiny, any factor, exact encoding). Weights are read from safetensors only.
 """
 
+import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,7 @@ class Parts:
         """The sampler that the model was published with."""
         name = _index(self.folder)["scheduler"][1]
         kind: Any = getattr(diffusers, name, None)
-        if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+        if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
             raise ValueError(
                 f"{self.folder / INDEX} names the scheduler {name!r}, which diffusers does not "
                 "have; name one that it has, for instance DDIMScheduler"

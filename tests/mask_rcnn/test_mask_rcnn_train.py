@@ -242,3 +242,21 @@ def test_it_learns_what_is_plain_to_see() -> None:
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.4 * losses[0]
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v3"])
+def test_the_full_size_learns_and_detects(backbone: str) -> None:
+    torch.manual_seed(0)
+    settings = SETTINGS.model_copy(update={"size": "full", "backbone": backbone})
+    full = build(settings, 2, 64)
+    small = build(settings.model_copy(update={"size": "small"}), 2, 64)
+    mask = np.zeros((64, 64), bool)
+    mask[8:40, 10:14] = True
+    images = torch.from_numpy(mask.astype(np.float32)).expand(2, 3, 64, 64)
+    # An image without defects is all background.
+    loss = full.loss(images, [[Instance(mask, 1)], []])
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert len(list(full.module.parameters())) > len(list(small.module.parameters()))
+    for found in full.detect(images[:1]):
+        assert all(one.mask.shape == (64, 64) and one.label in (0, 1) for one in found)
