@@ -59,7 +59,8 @@ class Parts:
         """The sampler that the model was published with."""
         name = _index(self.folder)["scheduler"][1]
         kind: Any = getattr(diffusers, name, None)
-        if not (inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)):
+        usable = inspect.isclass(kind) and issubclass(kind, diffusers.SchedulerMixin)
+        if not usable:
             raise ValueError(
                 f"{self.folder / INDEX} names the scheduler {name!r}, which diffusers does not "
                 "have; name one that it has, for instance DDIMScheduler"

