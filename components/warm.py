@@ -125,7 +125,9 @@ def perform_warm(call: Call, address: Path) -> Done:
 
 
 def serve(address: Path) -> None:
-    """Import the heavy packages, then fork for every call, until standard input closes.
+    """Fork for every call, until standard input closes; with the first call start to import.
+
+    A run that finds all its steps done makes no call, and imports nothing.
 
     Standard input is a pipe from whoever started this process; it closes when that one ends, in
     whatever way.
@@ -139,6 +141,7 @@ def serve(address: Path) -> None:
         listener.bind(str(aside))
         listener.listen(64)
         aside.replace(address)
+        _fork(listener)
         for module in PRELOADED:
             importlib.import_module(module)
             while select.select([listener], [], [], 0)[0]:

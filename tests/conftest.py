@@ -1,9 +1,13 @@
 """Fixtures that all tests share."""
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
+
+# Two test processes share two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))
 

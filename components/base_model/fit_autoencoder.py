@@ -18,6 +18,10 @@ Curves = dict[str, list[tuple[int, float]]]
 
 _CROPS = (32, 48, 48, 64)
 """Sides of the training crops, pixels; one is drawn a step."""
+_NOISE = 0.05
+"""Deviation of the noise on the latents that the decoder sees."""
+_TINTED = 0.4
+"""Share of crops that are dyed: most surfaces are grey, and colour must not be forgotten."""
 
 
 def pixels(images: NDArray[np.uint8]) -> Tensor:
@@ -59,7 +63,7 @@ def fit_autoencoder(
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         stage.warm(optimizer, step)
         latents = model.encode(batch).latents
-        noisy = latents + 0.1 * torch.randn(latents.shape, generator=noise).to(device)
+        noisy = latents + _NOISE * torch.randn(latents.shape, generator=noise).to(device)
         loss = _distance(model.decode(noisy).sample, batch) + 0.1 * _unrest(latents)
         optimizer.zero_grad()
         loss.backward()
@@ -85,13 +89,14 @@ def _crops(rng: np.random.Generator, images: NDArray[np.uint8], batch: int) -> T
     for row, number in enumerate(rng.integers(len(images), size=batch)):
         y, x = rng.integers(0, images.shape[1] - side + 1, 2)
         crop = np.rot90(images[number, y : y + side, x : x + side], int(rng.integers(4)))
-        cut[row] = crop
+        dye = rng.uniform(0.3, 1.0, 3) if rng.random() < _TINTED else np.ones(3)
+        cut[row] = crop * dye
     return pixels(cut)
 
 
 def _distance(one: Tensor, other: Tensor) -> Tensor:
     loss = functional.l1_loss(one, other)
-    loss = loss + functional.l1_loss(_colour(one), _colour(other))
+    loss = loss + 2 * functional.l1_loss(_colour(one), _colour(other))
     loss = loss + 0.5 * functional.l1_loss(one.diff(dim=2), other.diff(dim=2))
     loss = loss + 0.5 * functional.l1_loss(one.diff(dim=3), other.diff(dim=3))
     return loss + 0.5 * functional.l1_loss(
