@@ -15,6 +15,8 @@ from diffusers import (
     StableDiffusionPipeline,
     UNet2DConditionModel,
 )
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from torch import nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from components.base_model.tokenizer import LENGTH, tokenizer
@@ -28,11 +30,14 @@ _TEXT_WIDTH = 64
 def autoencoder(channels: int = 32, scale: float = 1.0) -> AutoencoderTiny:
     """A deterministic autoencoder (B, 3, H, W) in -1 .. 1 to (B, 4, H / 4, W / 4).
 
+    It has no normalisation. PyTorch's own initialisation lets its signals fade out over the
+    layers, so they start with unit gain, with residual branches that start small.
+
     Args:
         channels: Width of all its layers.
         scale: Factor that gives the latents unit deviation.
     """
-    return AutoencoderTiny(
+    model = AutoencoderTiny(
         encoder_block_out_channels=(channels,) * 3,
         decoder_block_out_channels=(channels,) * 3,
         num_encoder_blocks=(0, 2, 3),
@@ -40,6 +45,24 @@ def autoencoder(channels: int = 32, scale: float = 1.0) -> AutoencoderTiny:
         latent_channels=4,
         scaling_factor=scale,
     )
+    _initialise(model)
+    return model
+
+
+@torch.no_grad()
+def _initialise(model: AutoencoderTiny) -> None:
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    for module in model.modules():
+        if isinstance(module, AutoencoderTinyBlock):
+            for number, gain in ((0, 2**0.5), (2, 2**0.5), (4, 0.3)):
+                module.conv[number].weight.mul_(gain)
+    last = model.decoder.layers[-1]
+    last.weight.mul_(0.2)
+    last.bias.fill_(0.5)  # mid-grey
 
 
 def denoiser(side: int, channels: tuple[int, int, int] = (32, 64, 96)) -> UNet2DConditionModel:

@@ -23,6 +23,10 @@ class DataSettings(Settings):
     clean_windows: Annotated[int, Field(ge=1, le=16)] = 1
     """Windows cut from a defect-free photo."""
 
+    clean_ratio: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Defect-free frames in the validation and test parts for every annotated one, at most. They
+    show false alarms; plants have so many that they would take nearly all of the time."""
+
     val_share: Annotated[float, Field(gt=0, lt=0.5)] = 0.15
     """Share of each class's photos in the validation part."""
 

@@ -1,5 +1,6 @@
 """The step: reads, groups, splits and frames the photos, and writes the dataset artifact."""
 
+import math
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -7,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from components.data_versioning.framing import Square, cut, cut_instances, framing_of, squares
 from components.data_versioning.groups import find_groups
@@ -167,7 +170,19 @@ def _frames(
             )
         )
     ]
-    return sorted(frames, key=lambda frame: frame.id)
+    return _thinned(sorted(frames, key=lambda frame: frame.id), settings.clean_ratio, seed)
+
+
+def _thinned(frames: Sequence[Frame], ratio: float, seed: int) -> list[Frame]:
+    """The frames, with a seeded draw of the defect-free ones of the validation and test parts."""
+    dropped: set[str] = set()
+    for number, split in enumerate(("val", "test")):
+        clean = [one.id for one in frames if one.split == split and one.defect_free]
+        annotated = sum(one.split == split and not one.defect_free for one in frames)
+        most = math.ceil(ratio * annotated)
+        order = np.random.default_rng([seed, number]).permutation(len(clean))
+        dropped |= {clean[at] for at in order[most:]}
+    return [one for one in frames if one.id not in dropped]
 
 
 def _photo_pixels(found: Survey) -> Iterator[tuple[Image, Sequence[Instance]]]:

@@ -70,7 +70,7 @@ def train(
         diverged = training.run(plan, pools)
         training.take_best()
 
-        found = detect(backend, data, frames)
+        found = training.found or detect(backend, data, frames)
         threshold = choose([data.instances(frame) for frame in frames], found)
         score = threshold.score if threshold else 0.5
         _write(out / "predictions" / "val.json", data, frames, found)
@@ -126,6 +126,8 @@ class _Training:
         self.frames = frames
         self.seed = seed
         self.best = copy.deepcopy(backend.module)
+        # What the best state found, where this process has validated it.
+        self.found: list[list[Detection]] = []
         self.optimizer = torch.optim.AdamW(
             [one for one in backend.module.parameters() if one.requires_grad],
             lr=settings.learning_rate,
@@ -193,6 +195,7 @@ class _Training:
         say(f"step {step}: AP50 of the masks on the validation part {100 * score:.1f} %")
         if step == self.best_step:
             self.best.load_state_dict(self.backend.module.state_dict())
+            self.found = found
 
 
 def _pools(

@@ -98,3 +98,17 @@ def test_fractions_out_of_range_are_refused(photo_folder: Path, tmp_path: Path) 
     for text in ("10", "0", "", "a", "nan", "0.1,"):
         with pytest.raises(ValueError, match="fraction"):
             version(tmp_path, DataSettings(), photo_folder, text, 0, "")
+
+
+def test_held_out_parts_have_no_more_defect_free_frames_than_asked_for(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    settings = DataSettings(resolution=32, clean_windows=4, clean_ratio=0.5)
+
+    version(tmp_path, settings, photo_folder, "1", 0, "")
+
+    data = Dataset(tmp_path)
+    for split in ("val", "test"):
+        annotated = len(data.frames(split))
+        assert 0 < len(data.frames(split, defect_free=True)) == math.ceil(annotated / 2)
+    assert len(data.frames("train", defect_free=True)) > len(data.frames("train"))
