@@ -1,6 +1,7 @@
 """One pipeline run on this machine, through KFP's local runner."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -55,8 +56,20 @@ def execute(request: Request) -> list[Notice]:
     """Run the pipeline and publish its results below `request.out`.
 
     Raises:
-        RunFailed: If a step failed.
+        RunFailed: If a step failed, or if another run works in the same folder.
     """
+    request.out.mkdir(parents=True, exist_ok=True)
+    with (request.out / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunFailed(
+                f"another run works in {request.out}; wait for it, or give another --out"
+            ) from None
+        return _execute(request)
+
+
+def _execute(request: Request) -> list[Notice]:
     from kfp import local
 
     out = request.out

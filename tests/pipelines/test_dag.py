@@ -1,5 +1,6 @@
 """The whole DAG under the smallest preset, run as a user runs it."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -172,3 +173,15 @@ def test_images_do_not_depend_on_the_number_of_shards(ran: Ran) -> None:
     _run(ran.data, ran.out, "--set", "run.shards=3", "--set", "iou_evaluation.bootstrap=20")
 
     assert digest_tree(ran.out / "synthetic" / "1" / "images") == before
+
+
+def test_two_runs_do_not_work_in_one_folder(photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            _command(photo_folder, tmp_path / "out"), capture_output=True, text=True, check=False
+        )
+
+    assert done.returncode == 1
+    assert "another run" in done.stderr
