@@ -22,7 +22,7 @@ from typing import Any
 RECORD = "record.json"
 """What a run knows of the step beside its result: times, memory, lineage; not content."""
 
-_BESIDE = ("*.jinja", "*.css")
+_BESIDE = ("*.jinja", "*.css", "*.dvc")
 _COMPUTING = ("torch", "torchvision", "diffusers", "opencv-python-headless", "numpy")
 
 
@@ -45,7 +45,7 @@ def digest_tree(folder: Path) -> str:
 def digest_code(module: str) -> str:
     """SHA-256 over the source of a module of this project and of all that it imports of it.
 
-    Templates and styles in the folder of a module count as its source.
+    Templates, styles and `.dvc` files in the folder of a module count as its source.
     """
     total = hashlib.sha256()
     for name in sorted(_imports(module)):

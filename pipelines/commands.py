@@ -92,6 +92,9 @@ def configuration(chosen: argparse.Namespace) -> Config:
         BadSettings: With all problems.
     """
     changes = list(chosen.changes)
+    if chosen.command == "run" and chosen.data is None:
+        # The sample says which photos show one piece.
+        changes.insert(0, "data_versioning.group_column=piece")
     if getattr(chosen, "classes", ""):
         changes.insert(0, f"data_versioning.classes={chosen.classes}")
     if base := chosen.base_model:

@@ -16,16 +16,8 @@ from components.mask_rcnn.settings import REGIMES
 from components.store import RECORD
 from pipelines.config import Config
 
-_START_UP = {
-    "data_versioning": 2.0,
-    "driver_extraction": 2.0,
-    "base_model": 1.0,
-    "plan": 2.0,
-    "synthetic_set": 2.0,
-    "iou_evaluation": 3.0,
-    "report": 4.0,
-}
-_TORCH_START_UP = 9.0
+_START_UP = 1.2
+"""Seconds that KFP and Python take for a task beside its step."""
 
 SECONDS_PER_WORK = {
     "data_versioning": 0.012,
@@ -85,7 +77,7 @@ def estimate(
     lines = []
     for step, what, tasks, work, size in _work(config, photos, base_bytes):
         rate = rates.get(step, None if accelerated else SECONDS_PER_WORK[step])
-        start = tasks * _START_UP.get(step, _TORCH_START_UP)
+        start = tasks * _START_UP
         seconds = None if rate is None and work else start + work * (rate or 0.0)
         lines.append(Line(step, what, tasks, work, seconds, size))
     if known:
@@ -167,8 +159,7 @@ def _measured(store: Path) -> dict[str, float]:
         work = work_of(step, {**record["settings"], **record["scalars"]}, _resolution(record))
         if work and not record["continued"] and age > newest.get(step, 0.0):
             newest[step] = age
-            start = _START_UP.get(step, _TORCH_START_UP)
-            rates[step] = max(record["seconds"] - start, 0.1) / work
+            rates[step] = record["seconds"] / work
     return rates
 
 

@@ -44,11 +44,11 @@ class Plan(Settings):
     side: Annotated[int, Field(ge=16, multiple_of=16)] = 96
     """Side of the pictures, pixels."""
 
-    pool: Annotated[int, Field(ge=8)] = 10_000
+    pool: Annotated[int, Field(ge=8)] = 4000
     """Number of textures."""
 
     autoencoder: Stage = Stage(steps=3000, batch=8, learning_rate=1e-3)
     """First stage."""
 
-    denoiser: Stage = Stage(steps=5000, batch=16, learning_rate=6e-4)
+    denoiser: Stage = Stage(steps=2400, batch=12, learning_rate=8e-4)
     """Second stage, with the text encoder."""

@@ -51,10 +51,6 @@ def resolve(out: Path, settings: BaseModelSettings) -> Outcome:
 def _source(settings: BaseModelSettings) -> Iterator[Path]:
     """The folder that the settings name, for as long as it is needed."""
     if settings.source == EMBEDDED:
-        weights = _HERE / "weights"
-        if weights.is_dir():
-            yield weights
-            return
         from components.data_versioning.source import fetched
 
         with fetched(str(_HERE / "weights.dvc"), "") as found:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -152,6 +154,8 @@ def test_the_embedded_model_comes_with_its_samples(model, tmp_path, monkeypatch)
     model.rename(home / "weights")
     (home / "weights" / "samples.png").write_bytes(b"a picture")
     (home / "weights" / "training.json").write_text("{}")
+    for command in (["init", "--no-scm", "--quiet"], ["add", "--quiet", "weights"]):
+        subprocess.run([sys.executable, "-m", "dvc", *command], cwd=home, check=True)
     monkeypatch.setattr(module, "_HERE", home)
     out = tmp_path / "out"
     for _ in range(2):
