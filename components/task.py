@@ -125,7 +125,6 @@ def run(
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
     """
-    started = time.monotonic()
     label = label or name
     os.environ[LABEL] = label
     scalars = dict(scalars or {})
@@ -201,7 +200,7 @@ def run(
             )  # fmt: skip
             slot.finish(asdict(record))
         _hand_over(slot, output, metrics, label, reused)
-    say("is done already" if reused else f"done in {time.monotonic() - started:.1f} s")
+    say("is done already" if reused else f"done in {time.monotonic() - computing:.1f} s")
 
 
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
