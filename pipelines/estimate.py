@@ -20,15 +20,15 @@ _START_UP = 1.2
 """Seconds that KFP and Python take for a task beside its step."""
 
 SECONDS_PER_WORK = {
-    "data_versioning": 0.012,
-    "driver_extraction": 0.002,
+    "data_versioning": 0.03,
+    "driver_extraction": 0.0024,
     "prior": 0.008,
-    "dreambooth": 0.024,
-    "hypernetwork": 0.032,
-    "plan": 0.003,
-    "synthesis": 0.008,
-    "synthetic_set": 0.01,
-    "mask_rcnn": 0.07,
+    "dreambooth": 0.031,
+    "hypernetwork": 0.03,
+    "plan": 0.006,
+    "synthesis": 0.009,
+    "synthetic_set": 0.004,
+    "mask_rcnn": 0.057,
     "iou_evaluation": 0.02,
     "fid_evaluation": 0.05,
     "report": 0.0,
