@@ -37,7 +37,9 @@ def test_every_step_folder_has_a_component_and_a_readme() -> None:
         assert (folder / "README.md").is_file(), folder
 
 
-@pytest.mark.parametrize(("path", "call"), CALLS, ids=lambda one: str(one)[:60])
+@pytest.mark.parametrize(
+    ("path", "call"), CALLS, ids=[f"{path.parent.name}-{call.lineno}" for path, call in CALLS]
+)
 def test_a_component_calls_its_step_with_the_step_s_parameters(path: Path, call: ast.Call) -> None:
     reference = call.args[0]
     assert isinstance(reference, ast.Constant)
