@@ -58,34 +58,34 @@ class Collector:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
-        for notice in self._new():
-            self.notices.append(notice)
 
     def _collect(self) -> None:
-        waiting: list[Notice] = []
-        logged: tuple[Tracker, str] | None = None
-        while not self._over.is_set() or waiting:
+        over = False
+        while not over:
+            # Asked before looking, so that a notice that came before the end is not missed.
+            over = self._over.wait(0.2)
             for notice in self._new():
                 self.notices.append(notice)
-                waiting.append(notice)
-            if self.failure is None:
-                try:
-                    logged = logged or self._tracker_of()
-                    while waiting:
-                        one = waiting[0]
-                        logged[0].step(
-                            one.result,
-                            label=one.label,
-                            reused=one.reused,
-                            task=one.task,
-                            parent=logged[1],
-                        )
-                        waiting.pop(0)
-                except Exception as error:
-                    self.failure = error
-            if self.failure is not None:
-                waiting.clear()
-            self._over.wait(0.2)
+                self._log(notice)
+        if not self.notices:
+            self._log(None)
+
+    def _log(self, notice: Notice | None) -> None:
+        """Log one finished task; None only starts the pipeline's run."""
+        if self.failure is not None:
+            return
+        try:
+            tracker, parent = self._tracker_of()
+            if notice is not None:
+                tracker.step(
+                    notice.result,
+                    label=notice.label,
+                    reused=notice.reused,
+                    task=notice.task,
+                    parent=parent,
+                )
+        except Exception as error:
+            self.failure = error
 
     def _new(self) -> Iterator[Notice]:
         for path in sorted(self._spool.glob("*.json")):

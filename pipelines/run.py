@@ -100,29 +100,31 @@ def _execute(request: Request) -> list[Notice]:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     logging.getLogger("alembic").setLevel(logging.ERROR)
     succeeded = False
-    with (
-        _warm_server(log),
-        contextlib.closing(Console(log, sys.stdout)) as console,
-        Collector(out / _SPOOL_FOLDER, tracking) as collector,
-    ):
-        try:
-            with contextlib.redirect_stdout(console), warnings.catch_warnings():
-                # It warns that images without "python" in their name may hold no Python.
-                warnings.simplefilter("ignore", RuntimeWarning)
-                local.init(
-                    local.SubprocessRunner(use_venv=False),
-                    pipeline_root=str(root),
-                    raise_on_error=True,
-                )
-                pipeline(request.config, request.data, request.revision, request.digest)()
-            succeeded = True
-        except RuntimeError as error:
-            raise RunFailed(f"{_last_line(error)}\nThe whole log is in {log}.") from error
-        finally:
-            tracker, parent = tracking.started or (None, "")
-            if tracker is not None:
-                tracker.tag(parent, {"kfp.pipeline_run_id": _job(root)})
-                tracker.finish(parent, succeeded)
+    try:
+        with (
+            _warm_server(log),
+            contextlib.closing(Console(log, sys.stdout)) as console,
+            Collector(out / _SPOOL_FOLDER, tracking) as collector,
+            contextlib.redirect_stdout(console),
+            warnings.catch_warnings(),
+        ):
+            # It warns that images without "python" in their name may hold no Python.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            local.init(
+                local.SubprocessRunner(use_venv=False),
+                pipeline_root=str(root),
+                raise_on_error=True,
+            )
+            pipeline(request.config, request.data, request.revision, request.digest)()
+        succeeded = True
+    except RuntimeError as error:
+        raise RunFailed(f"{_last_line(error)}\nThe whole log is in {log}.") from error
+    finally:
+        # Only now is every task logged, and the run surely started.
+        tracker, parent = tracking.started or (None, "")
+        if tracker is not None:
+            tracker.tag(parent, {"kfp.pipeline_run_id": _job(root)})
+            tracker.finish(parent, succeeded)
     if collector.failure is not None:
         sys.stdout.write(f"MLflow could not be written: {collector.failure}\n")
     publish(collector.notices, out)

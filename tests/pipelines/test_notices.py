@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+from components.outcome import Outcome
+from components.settings import Settings
+from components.store import RECORD
+from components.task import Record
+from pipelines.notices import Collector, TrackerOf
+
+
+def _result(folder: Path) -> Path:
+    folder.mkdir()
+    record = Record(
+        step="step", label="step", key="k", digest="d", settings={}, scalars={}, inputs={},
+        metrics=Outcome({"n": 1.0}).metrics, curves={}, warnings=[], seconds=1.0,
+        continued=False, memory=1, device_memory=0, packages="",
+    )  # fmt: skip
+    (folder / RECORD).write_text(json.dumps({**record.__dict__, **Settings().model_dump()}))
+    return folder
+
+
+def _notice(spool: Path, result: Path, number: int) -> None:
+    fields = {"result": str(result), "label": f"step {number}", "reused": False, "task": "t"}
+    (spool / f"{number}.json").write_text(json.dumps(fields))
+
+
+def test_a_notice_that_comes_last_is_logged_too(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracking = TrackerOf(uri, tmp_path / "artifacts", "run", {"tag": "value"}, {"run": {"seed": 0}})
+    result = _result(tmp_path / "result")
+    spool = tmp_path / "spool"
+
+    with Collector(spool, tracking) as collector:
+        for number in range(3):
+            _notice(spool, result, number)
+
+    assert collector.failure is None
+    assert [one.label for one in collector.notices] == ["step 0", "step 1", "step 2"]
+    assert tracking.started is not None
+    tracker, parent = tracking.started
+    runs = tracker.client.search_runs([tracker.experiment])
+    children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent]
+    assert sorted(one.info.run_name for one in children) == ["step 0", "step 1", "step 2"]
+
+
+def test_a_store_that_cannot_be_written_costs_only_the_log(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    tracking = TrackerOf(f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}", tmp_path, "run", {}, {})
+    spool = tmp_path / "spool"
+
+    with Collector(spool, tracking) as collector:
+        _notice(spool, _result(tmp_path / "result"), 0)
+
+    assert collector.failure is not None
+    assert len(collector.notices) == 1
