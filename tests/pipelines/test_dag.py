@@ -165,6 +165,8 @@ def test_killed_in_a_training_it_continues_to_the_same_result(
     after = _digests(out)
     assert expected
     assert {key: after[key] for key in expected} == expected
+    records = [read_record(path) for path in (out / ".store" / step).glob("*/result")]
+    assert any(record.continued for record in records), "it started anew instead of continuing"
 
 
 def test_images_do_not_depend_on_the_number_of_shards(ran: Ran) -> None:
