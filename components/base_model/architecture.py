@@ -129,6 +129,12 @@ class Model:
         words = tokenizer()
         return cls(autoencoder(), denoiser(side), text_encoder(words), words, scheduler())
 
+    def take(self, folder: Path) -> None:
+        """Take the weights of a model of the same shape that `save` wrote."""
+        for name in ("vae", "unet", "text_encoder"):
+            part: nn.Module = getattr(self, name)
+            part.load_state_dict(type(part).from_pretrained(folder / name).float().state_dict())
+
     def pipeline(self) -> StableDiffusionPipeline:
         """The parts as diffusers' pipeline."""
         return StableDiffusionPipeline(

@@ -20,6 +20,8 @@ _CROPS = (32, 48, 48, 64)
 """Sides of the training crops, pixels; one is drawn a step."""
 _NOISE = 0.05
 """Deviation of the noise on the latents that the decoder sees."""
+_MARKED = 5.0
+"""Weight of pixels in and beside marks: they are few, and what everything is about."""
 _TINTED = 0.4
 """Share of crops that are dyed: most surfaces are grey, and colour must not be forgotten."""
 
@@ -30,17 +32,24 @@ def pixels(images: NDArray[np.uint8]) -> Tensor:
 
 
 def fit_autoencoder(
-    model: AutoencoderTiny, images: NDArray[np.uint8], stage: Stage, seed: int, work: Path
+    model: AutoencoderTiny,
+    images: NDArray[np.uint8],
+    marked: NDArray[np.bool_],
+    stage: Stage,
+    seed: int,
+    work: Path,
 ) -> Curves:
     """Train in place; the weights become their moving average.
 
     The loss is the L1 distance of pixels, of their colour, of their gradients and of half-size
-    pictures, and a pull of the latents to mean 0 and deviation 1 without correlation. The decoder
-    sees latents with some noise, so that the denoiser's small errors do no harm.
+    pictures, larger where there are marks, and a pull of the latents to mean 0 and deviation 1
+    without correlation. The decoder sees latents with some noise, so that the denoiser's small
+    errors do no harm.
 
     Args:
         model: The autoencoder.
         images: The pool, (count, side, side, 3).
+        marked: Where its pictures have marks, (count, side, side).
         stage: Steps, batch and learning rate.
         seed: Of crops and noise.
         work: Folder for the checkpoint.
@@ -59,12 +68,13 @@ def fit_autoencoder(
     total = 0.0
     for step in track(range(done, stage.steps), "autoencoder", total=stage.steps, done=done):
         rng = np.random.default_rng([seed, 1, step])
-        batch = _crops(rng, images, stage.batch).to(device)
+        cut, marks = _crops(rng, images, marked, stage.batch)
+        batch, weight = cut.to(device), _weights(marks).to(device)
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
         stage.warm(optimizer, step)
         latents = model.encode(batch).latents
         noisy = latents + _NOISE * torch.randn(latents.shape, generator=noise).to(device)
-        loss = _distance(model.decode(noisy).sample, batch) + 0.1 * _unrest(latents)
+        loss = _distance(model.decode(noisy).sample, batch, weight) + 0.1 * _unrest(latents)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -83,25 +93,37 @@ def fit_autoencoder(
     return curves
 
 
-def _crops(rng: np.random.Generator, images: NDArray[np.uint8], batch: int) -> Tensor:
+def _crops(
+    rng: np.random.Generator, images: NDArray[np.uint8], marked: NDArray[np.bool_], batch: int
+) -> tuple[Tensor, Tensor]:
+    """Crops (batch, 3, side, side) and where they have marks, (batch, 1, side, side)."""
     side = min(int(rng.choice(_CROPS)), images.shape[1])
     cut = np.empty((batch, side, side, 3), np.uint8)
+    marks = np.empty((batch, side, side), bool)
     for row, number in enumerate(rng.integers(len(images), size=batch)):
         y, x = rng.integers(0, images.shape[1] - side + 1, 2)
-        crop = np.rot90(images[number, y : y + side, x : x + side], int(rng.integers(4)))
+        turns = int(rng.integers(4))
+        crop = np.rot90(images[number, y : y + side, x : x + side], turns)
+        marks[row] = np.rot90(marked[number, y : y + side, x : x + side], turns)
         dye = rng.uniform(0.3, 1.0, 3) if rng.random() < _TINTED else np.ones(3)
         cut[row] = crop * dye
-    return pixels(cut)
+    return pixels(cut), torch.from_numpy(marks)[:, None]
 
 
-def _distance(one: Tensor, other: Tensor) -> Tensor:
-    loss = functional.l1_loss(one, other)
-    loss = loss + 2 * functional.l1_loss(_colour(one), _colour(other))
-    loss = loss + 0.5 * functional.l1_loss(one.diff(dim=2), other.diff(dim=2))
-    loss = loss + 0.5 * functional.l1_loss(one.diff(dim=3), other.diff(dim=3))
-    return loss + 0.5 * functional.l1_loss(
-        functional.avg_pool2d(one, 2), functional.avg_pool2d(other, 2)
-    )
+def _weights(marks: Tensor) -> Tensor:
+    """Weight of every pixel, on average 1."""
+    beside = functional.max_pool2d(marks.float(), 3, 1, 1)
+    weights = 1 + (_MARKED - 1) * beside
+    return weights / weights.mean()
+
+
+def _distance(one: Tensor, other: Tensor, weight: Tensor) -> Tensor:
+    error = one - other
+    loss = (weight * error.abs()).mean()
+    loss = loss + 2 * (weight * _colour(error).abs()).mean()
+    loss = loss + 0.5 * (weight[..., 1:, :] * error.diff(dim=2).abs()).mean()
+    loss = loss + 0.5 * (weight[..., 1:] * error.diff(dim=3).abs()).mean()
+    return loss + 0.5 * functional.avg_pool2d(error, 2).abs().mean()
 
 
 def _colour(picture: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""Train the embedded base model from nothing: `python -m components.base_model.train --out F`.
+"""Train the embedded base model: `python -m components.base_model.train --out F`.
 
 Two stages: the autoencoder, then UNet and text encoder together, on a pool of procedural
-textures. Interrupted, it continues where it was when started again with the same arguments. The
-folder is a diffusers model, with `training.json` (procedure, curves, quality, time, machine) and
-`samples.png` beside its parts.
+textures. With `--start` it goes on from another such model instead of from nothing. Interrupted,
+it continues where it was when started again with the same arguments. The folder is a diffusers
+model, with `training.json` (procedure, curves, quality, time, machine) and `samples.png` beside
+its parts.
 """
 
 import argparse
@@ -17,22 +18,27 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from components.base_model.architecture import Model
 from components.base_model.fit_autoencoder import fit_autoencoder, psnr
 from components.base_model.fit_denoiser import caption_gain, encode, fit_denoiser
 from components.base_model.plan import Plan
-from components.base_model.pool import Pool, fill
 from components.base_model.samples import samples
 from components.progress import say
+from components.textures.pool import Pool, fill
 
 _HELD_OUT = 256
 """Textures that nothing is trained on, the first ones of the next seed."""
 
 
 def train(
-    out: Path, plan: Plan, device: torch.device, workers: int, *, snapshot: bool = False
+    out: Path,
+    plan: Plan,
+    device: torch.device,
+    workers: int,
+    *,
+    start: Path | None = None,
+    snapshot: bool = False,
 ) -> None:
     """Train a model into `out`, which appears when it is complete.
 
@@ -41,6 +47,7 @@ def train(
         plan: What to do.
         device: Where to compute.
         workers: Processes that draw textures.
+        start: A model that `train` wrote, to go on from.
         snapshot: Write what the second stage's last checkpoint holds, instead of training on.
     """
     work = out.with_name(out.name + ".work")
@@ -50,10 +57,14 @@ def train(
     clock = _Clock(work / "seconds.json")
 
     model = Model.new(plan.side, plan.seed)
+    if start is not None:
+        model.take(start)
     for part in (model.vae, model.unet, model.text_encoder):
         part.to(device)
     with clock.stage("autoencoder"):
-        curves = fit_autoencoder(model.vae, pool.images, plan.autoencoder, plan.seed, work)
+        curves = fit_autoencoder(
+            model.vae, pool.images, pool.marked, plan.autoencoder, plan.seed, work
+        )
     model.vae.eval()
     quality = psnr(model.vae, held.images)
     say(f"autoencoder: {quality.mean():.1f} dB on {len(quality)} held-out textures")
@@ -80,6 +91,7 @@ def train(
     aside.mkdir(parents=True)
     about: dict[str, Any] = {
         "plan": plan.model_dump(),
+        "before": json.loads((start / "training.json").read_text()) if start else None,
         "quality": {
             "autoencoder PSNR on held-out textures, dB, mean": float(quality.mean()),
             "autoencoder PSNR on held-out textures, dB, tenth percentile": float(
@@ -112,13 +124,11 @@ def train(
 
 def _pool(work: Path, plan: Plan, workers: int) -> Pool:
     """The training textures, kept on disk so that a second try need not draw them again."""
-    pictures, words = work / "pool.npy", work / "captions.json"
-    if not words.is_file():
+    kept = work / "pool.npz"
+    if not kept.is_file():
         drawn = fill(plan.seed, plan.pool, plan.side, workers)
-        np.save(pictures, drawn.images)
-        _write(words, drawn.captions)
-    images: NDArray[np.uint8] = np.load(pictures)
-    return Pool(images, json.loads(words.read_text()))
+        drawn.save(kept)
+    return Pool.load(kept)
 
 
 def _latents(work: Path, model: Model, pool: Pool) -> torch.Tensor:
@@ -166,6 +176,7 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m components.base_model.train")
     parser.add_argument("--out", type=Path, required=True, help="folder of the model")
+    parser.add_argument("--start", type=Path, help="folder of a model to go on from")
     parser.add_argument("--plan", default="{}", help="JSON that overrides parts of the plan")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--workers", type=int, default=2, help="processes that draw textures")
@@ -174,7 +185,14 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     plan = Plan.model_validate_json(chosen.plan)
-    train(chosen.out, plan, torch.device(chosen.device), chosen.workers, snapshot=chosen.snapshot)
+    train(
+        chosen.out,
+        plan,
+        torch.device(chosen.device),
+        chosen.workers,
+        start=chosen.start,
+        snapshot=chosen.snapshot,
+    )
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.base_model.marks import MARKS
-from components.base_model.pool import fill
-from components.base_model.surfaces import SURFACES
-from components.base_model.textures import draw
+from components.textures.draw import draw
+from components.textures.marks import MARKS
+from components.textures.pool import fill
+from components.textures.surfaces import SURFACES
 
 
 @settings(max_examples=40, deadline=None)
@@ -87,3 +87,27 @@ def test_a_pool_does_not_depend_on_its_workers():
     one, other = fill(2, 12, 16, workers=1), fill(2, 9, 16, workers=2, first=3)
     assert np.array_equal(one.images[3:], other.images)
     assert one.captions[3:] == other.captions
+
+
+def test_marks_are_where_the_picture_was_changed():
+    drawn = [draw(4, index, 64) for index in range(60)]
+    marked = [one for one in drawn if one.marks]
+    assert 20 < len(marked) < 50
+    for one in marked:
+        for mark in one.marks:
+            assert mark.mask.shape == (64, 64)
+            assert mark.name in MARKS
+            assert 0 < mark.mask.mean() < 0.7
+
+
+def test_a_pool_is_read_as_it_was_written(tmp_path):
+    pool = fill(5, 12, 32, workers=1)
+    pool.save(tmp_path / "pool.npz")
+    again = type(pool).load(tmp_path / "pool.npz")
+    assert (again.images == pool.images).all()
+    assert again.captions == pool.captions
+    assert (again.marked == pool.marked).all()
+    assert [[one.name for one in marks] for marks in again.marks] == [
+        [one.name for one in marks] for marks in pool.marks
+    ]
+    assert pool.marked.any()

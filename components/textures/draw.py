@@ -1,7 +1,8 @@
 """Procedural, seeded pictures of industrial surfaces with captions.
 
-They are what the embedded model is trained on: a generic prior of surfaces, structures, lighting
-and marks that has seen no real domain. `draw(seed, index, side)` is a pure function.
+They are what the project's own weights are trained on, the base model's and the segmenter's: a
+generic prior of surfaces, structures, lighting and marks that has seen no real domain.
+`draw(seed, index, side)` is a pure function.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from components.base_model.marks import MARKS, Picture
-from components.base_model.surfaces import SURFACES, Field, noise
+from components.textures.marks import MARKS, Picture
+from components.textures.surfaces import SURFACES, Field, noise
 
 _NOUNS = ("surface", "surface", "part", "tile", "plate", "component", "wall")
 _MARKED = 0.6
@@ -21,12 +22,33 @@ _INVENTED = 0.12
 """Share of captions whose noun is an invented word: new words must do no harm."""
 
 
+_CORE = 0.25
+"""A mark is where it changes the picture by more than this share of its largest change ..."""
+_FAINTEST = 0.03
+"""... if that is more than this, in reflectance."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark: its name in `MARKS` and where it is, (side, side)."""
+
+    name: str
+    mask: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Texture:
-    """A picture (side, side, 3), RGB 0 .. 255, and what it shows."""
+    """A picture (side, side, 3), RGB 0 .. 255, and what it shows.
+
+    Attributes:
+        image: The picture.
+        caption: What a person would say of it.
+        marks: The marks that can be seen in it.
+    """
 
     image: NDArray[np.uint8]
     caption: str
+    marks: tuple[Mark, ...]
 
 
 def draw(seed: int, index: int, side: int = 96) -> Texture:
@@ -47,12 +69,14 @@ def draw(seed: int, index: int, side: int = 96) -> Texture:
     grey = level * np.clip(1 + contrast * 2 * field, 0.05, 3)
     picture = _coloured(rng, grey.astype(np.float32))
     background = _structure(rng, picture)
-    marks = _marks(rng, picture)
+    words_of_marks, marks = _marks(rng, picture)
     if background is not None:
         picture *= (1 - background)[..., None]
         picture += (background * np.float32(rng.uniform(0.0, 0.15)))[..., None]
+        marks = _seen_marks(marks, background < 0.5)
     image = _photographed(rng, _lit(rng, picture))
-    return Texture(image, _caption(rng, words, marks, float(image.mean()) / 255))
+    caption = _caption(rng, words, words_of_marks, float(image.mean()) / 255)
+    return Texture(image, caption, tuple(marks))
 
 
 def _choice(rng: Generator, weights: list[float]) -> int:
@@ -144,18 +168,29 @@ def _structure(rng: Generator, picture: Picture) -> Field | None:
     return None
 
 
-def _marks(rng: Generator, picture: Picture) -> list[str]:
-    """Draw some marks into the picture and return the words that name them."""
+def _marks(rng: Generator, picture: Picture) -> tuple[list[str], list[Mark]]:
+    """Draw some marks into the picture; return the words that name them, and where they are."""
     if rng.random() >= _MARKED:
-        return []
+        return [], []
     names = list(MARKS)
     found: list[str] = []
+    places: list[Mark] = []
     for _ in range(int(rng.choice([1, 1, 1, 2]))):
         name = names[_choice(rng, [MARKS[one][1] for one in names])]
+        before = picture.copy()
         MARKS[name][0](rng, picture)
+        change = np.abs(picture - before).max(2)
+        if change.max() > _FAINTEST:
+            places.append(Mark(name, change > _CORE * change.max()))
         words = MARKS[name][2]
         found.append(words[0] if rng.random() < 0.6 else words[int(rng.integers(len(words)))])
-    return found
+    return found, places
+
+
+def _seen_marks(marks: list[Mark], part: NDArray[np.bool_]) -> list[Mark]:
+    """The marks as far as they lie on the part."""
+    inside = [Mark(one.name, one.mask & part) for one in marks]
+    return [one for one in inside if one.mask.any()]
 
 
 def _lit(rng: Generator, picture: Picture) -> Picture:

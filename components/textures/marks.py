@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from components.base_model.surfaces import Field, noise
+from components.textures.surfaces import Field, noise
 
 Picture = NDArray[np.float32]
 """Linear reflectance (side, side, 3), about 0 .. 1."""

@@ -1,0 +1,1 @@
+"""Procedural pictures of industrial surfaces: what the project trains its own weights on."""
