@@ -15,15 +15,23 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 RECORD = "record.json"
 """What a run knows of the step beside its result: times, memory, lineage; not content."""
 
+_ABSENT = "absent"
 _BESIDE = ("*.jinja", "*.css", "*.dvc")
-_COMPUTING = ("torch", "torchvision", "diffusers", "opencv-python-headless", "numpy")
+_COMPUTING = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "diffusers": "diffusers",
+    "cv2": "opencv-python-headless",
+    "numpy": "numpy",
+}
+"""Packages whose version decides about a result: as they are imported, and as they are called."""
 
 
 def digest_file(path: Path) -> str:
@@ -56,10 +64,31 @@ def digest_code(module: str) -> str:
     return total.hexdigest()
 
 
+def digest_step(module: str) -> str:
+    """SHA-256 over a step's code and the versions of the packages that compute for it.
+
+    Only packages that its modules import count: an image, or another machine, need not have those
+    that other steps compute with.
+    """
+    packages = {package for name in _imports(module) for package in _computing_for(name)}
+    versions = " ".join(f"{package}={_version(package)}" for package in sorted(packages))
+    return hashlib.sha256(f"{digest_code(module)} {versions}".encode()).hexdigest()
+
+
 @cache
 def digest_packages() -> str:
-    """The versions of the packages that compute, as one string."""
-    return " ".join(f"{name}={version(name)}" for name in _COMPUTING)
+    """The versions of the packages that compute and are installed here, as one string."""
+    return " ".join(
+        f"{name}={_version(name)}" for name in _COMPUTING.values() if _version(name) != _ABSENT
+    )
+
+
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return _ABSENT
 
 
 @dataclass(frozen=True)
@@ -115,14 +144,13 @@ def key(
     """The key of a step: a digest of all that its result depends on.
 
     Args:
-        code: Digest of the step's code.
+        code: Digest of the step's code and of the packages that compute for it.
         settings: Its settings as canonical JSON.
         scalars: Its other parameters.
         inputs: Content digests of its inputs, a string or a list of strings each.
     """
     content = {
         "code": code,
-        "packages": digest_packages(),
         "settings": json.loads(settings),
         "scalars": dict(scalars),
         "inputs": dict(inputs),
@@ -161,6 +189,18 @@ def _imported_by(module: str) -> frozenset[str]:
     return frozenset(
         name for node in ast.walk(ast.parse(_source(module).read_text())) for name in _named(node)
     )
+
+
+@cache
+def _computing_for(module: str) -> frozenset[str]:
+    """The packages that compute and that a module imports, at its top or in a function."""
+    found = set()
+    for node in ast.walk(ast.parse(_source(module).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
+    return frozenset(_COMPUTING[name] for name in found & _COMPUTING.keys())
 
 
 def _named(node: ast.AST) -> Iterator[str]:

@@ -20,6 +20,7 @@ from components.task import LEASE, SPOOL, STORE, WARM, read_record
 from pipelines.config import Config
 from pipelines.console import Console
 from pipelines.notices import Collector, Notice, TrackerOf
+from pipelines.revision import git_revision
 from pipelines.valvano import pipeline
 
 STORE_FOLDER = ".store"
@@ -180,17 +181,6 @@ def publish(notices: list[Notice], out: Path) -> None:
 def tracking_uri(out: Path) -> str:
     """MLflow's address: `MLFLOW_TRACKING_URI`, or an SQLite file among the results."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{out / 'mlflow' / 'mlflow.db'}"
-
-
-def git_revision() -> str:
-    """The commit of the project's code, `-dirty` when changed, or empty outside a checkout."""
-    code = Path(__file__).resolve().parent
-    command = ["git", "-C", str(code), "describe", "--always", "--dirty", "--abbrev=40"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
 
 
 def _made(target: Path) -> Path:

@@ -1,0 +1,40 @@
+# Data, evaluation and report; and the project itself, which the other images take from here.
+ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
+
+FROM ${BASE} AS packages
+RUN --mount=type=bind,source=requirements.lock,target=/build/requirements.lock \
+    --mount=type=bind,source=images/install,target=/build/install \
+    --mount=type=bind,source=images/data.txt,target=/build/data.txt \
+    --mount=type=secret,id=pip \
+    --mount=type=secret,id=ca \
+    --mount=type=cache,target=/root/.cache/pip \
+    /build/install /build/data.txt
+# Any user may be the one that runs it, without an entry in /etc/passwd, on a root file system that
+# cannot be written: only /tmp is ever written to.
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONPATH=/opt/defectory \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp \
+    USER=defectory \
+    GIT_PYTHON_REFRESH=quiet \
+    HF_HUB_DISABLE_TELEMETRY=1
+WORKDIR /opt/defectory
+USER 65532:0
+
+FROM packages AS project
+USER 0
+COPY . .
+# The sample photos and the embedded model leave DVC's store: an image has no network to count on.
+RUN /opt/venv/bin/python images/materialise.py && rm -r images requirements.lock \
+    && /opt/venv/bin/python -m compileall -q .
+
+FROM packages
+COPY --from=project /opt/defectory /opt/defectory
+ARG SOURCE=defectory
+ARG REVISION=unknown
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title="defectory data" \
+      org.opencontainers.image.source=$SOURCE \
+      org.opencontainers.image.revision=$REVISION \
+      org.opencontainers.image.version=$VERSION

@@ -1,0 +1,289 @@
+"""Building and listing the container images.
+
+The images stand on one another, so a build is up to four:
+
+    data         packages of data and evaluation, and the project itself
+    torch        packages that everything with torch shares; no step runs in it
+    diffusion    torch, diffusion's packages, and the project as `data` has it
+    detection    torch, detection's packages, and the project as `data` has it
+
+What was built is written to a file (components/image.py) that compilation and the Docker runner
+read.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from components.image import REGISTRY, SETS, DependencySet, built_file, image, name, repository
+from pipelines.refusal import SERVER, Refusal
+from pipelines.revision import git_revision
+
+PROJECT = Path(__file__).resolve().parents[1]
+FOLDER = PROJECT / "images"
+OTHERS = PROJECT / "infra" / "images.txt"
+"""Images of other projects that the installation runs: one a line, `#` starts a remark."""
+
+GROUND = "torch"
+"""The image that the diffusion and the detection image stand on."""
+
+WITHOUT = "none"
+"""Value of `Build.detectron2` that leaves it out."""
+
+_BASE = re.compile(r"^ARG BASE=(\S+)$", re.MULTILINE)
+_DETECTRON2 = re.compile(r"^ARG DETECTRON2_REVISION=([0-9a-f]{40})$", re.MULTILINE)
+_CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+
+
+class ImagesFailed(Refusal):
+    """The images could not be built, or are not there; the message says why and what to do."""
+
+    def __init__(self, message: str) -> None:
+        """Take the message."""
+        super().__init__(message, SERVER)
+
+
+@dataclass(frozen=True)
+class Build:
+    """What is to be built.
+
+    Attributes:
+        only: The dependency sets; an image that others stand on is built with them.
+        registry: Registry, and folders in it, to name the images for; `DEFECTORY_REGISTRY`, or
+            none, when empty.
+        push: Whether to push them there, which gives them digests.
+        base: Python image to stand on instead of the one that the Dockerfiles name.
+        detectron2: Folder or bare repository to take detectron2 from, at the commit that the
+            Dockerfile names, instead of its own repository; `none` leaves it out.
+        network: Docker's network for the build; its default when empty.
+        pip: pip configuration with the package index to use; pip's own default when empty.
+        certificates: Bundle of certificates to trust during the build; the file that `PIP_CERT`,
+            `SSL_CERT_FILE` or `REQUESTS_CA_BUNDLE` name, when empty.
+    """
+
+    only: Sequence[DependencySet] = SETS
+    registry: str = ""
+    push: bool = False
+    base: str = ""
+    detectron2: str = ""
+    network: str = ""
+    pip: str = ""
+    certificates: str = ""
+
+
+@dataclass(frozen=True)
+class Built:
+    """An image that was built.
+
+    Attributes:
+        reference: Its name and tag.
+        digest: What a registry calls its content, `sha256:...`; None while in no registry.
+        id: What the engine calls its content, `sha256:...`.
+        size: Bytes of all its layers, unpacked.
+    """
+
+    reference: str
+    digest: str | None
+    id: str
+    size: int
+
+
+def build(request: Build) -> dict[DependencySet, Built]:
+    """Build images, push them if asked to, and write down what they are.
+
+    The engine's own output goes to standard error.
+
+    Raises:
+        ImagesFailed: If there is no engine, or if a build or a push failed.
+    """
+    registry = (request.registry or os.environ.get(REGISTRY, "")).rstrip("/")
+    if request.push and not registry:
+        raise ImagesFailed(f"nothing to push to: give a registry with --registry, or in {REGISTRY}")
+    check_engine()
+    secrets = _secrets(request)
+    base = [f"BASE={request.base}"] if request.base else []
+    made = {"data": _make("data", base, registry, request.network, secrets)}
+    if set(request.only) - {"data"}:
+        ground = _make(GROUND, base, registry, request.network, secrets)
+        upon = [f"TORCH={ground.reference}", f"PROJECT={made['data'].reference}"]
+        for dependencies in sorted(set(request.only) - {"data"}):
+            own = _detectron2(request.detectron2) if dependencies == "detection" else []
+            arguments = [*upon, *own]
+            made[dependencies] = _make(dependencies, arguments, registry, request.network, secrets)
+    built = {one: made[one] for one in SETS if one in request.only}
+    if request.push:
+        built = {dependencies: _push(one) for dependencies, one in built.items()}
+    _write(built)
+    return built
+
+
+def listing() -> list[str]:
+    """All images that an installation needs, ours first, then those that ours are built from."""
+    files = (FOLDER / "data.Dockerfile", FOLDER / f"{GROUND}.Dockerfile")
+    bases = {base for file in files for base in _BASE.findall(file.read_text())}
+    lines = OTHERS.read_text().splitlines() if OTHERS.is_file() else []
+    others = [line.partition("#")[0].strip() for line in lines]
+    return [*(image(one) for one in SETS), *sorted(bases), *(one for one in others if one)]
+
+
+def check_engine() -> None:
+    """Make sure that a Docker Engine answers.
+
+    Raises:
+        ImagesFailed: With what is missing.
+    """
+    if shutil.which("docker") is None:
+        raise ImagesFailed(
+            "there is no `docker` command here: install Docker Engine (or let `docker` be "
+            "another engine's command that takes the same arguments)"
+        )
+    done = subprocess.run(
+        ["docker", "version", "--format", "{{.Server.Version}}"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise ImagesFailed(
+            f"no Docker Engine answers ({_last_line(done.stderr)}): start it, or say where it is "
+            "in DOCKER_HOST; your user must be allowed to use it"
+        )
+
+
+def _make(
+    dependencies: str,
+    arguments: Sequence[str],
+    registry: str,
+    network: str,
+    secrets: Sequence[str],
+) -> Built:
+    version = project_version()
+    about = [f"VERSION={version}", f"REVISION={git_revision() or 'unknown'}", *_source()]
+    with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
+        noted = Path(folder) / "id"
+        command = [
+            "docker", "build",
+            "--progress", "plain",
+            "--file", str(FOLDER / f"{dependencies}.Dockerfile"),
+            "--iidfile", str(noted),
+            *(["--network", network] if network else []),
+            *secrets,
+        ]  # fmt: skip
+        for argument in [*arguments, *(about if dependencies != GROUND else [])]:
+            command += ["--build-arg", argument]
+        sys.stderr.write(f"builds {dependencies}\n")
+        done = subprocess.run(
+            [*command, str(PROJECT)],
+            env=os.environ | {"DOCKER_BUILDKIT": "1"},
+            stdout=sys.stderr,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ImagesFailed(
+                f"the image {dependencies!r} was not built; the engine says above why. It needs "
+                "BuildKit (the package docker-buildx-plugin, or docker-buildx), the base image "
+                "(--base), a package index (--pip, --certificates) and, for detectron2, its "
+                "repository (--detectron2)"
+            )
+        identity = noted.read_text().strip()
+    reference = name(dependencies, tag(version, identity), registry)
+    # The plain version is for people; nothing that is compiled names it.
+    for one in (reference, name(dependencies, version, registry)):
+        _docker("tag", identity, one)
+    size = int(_docker("image", "inspect", "--format", "{{.Size}}", identity))
+    return Built(reference, None, identity, size)
+
+
+def tag(version: str, identity: str) -> str:
+    """The tag of an image: never two contents under one name, also where no registry counts."""
+    return f"{version}-{identity.removeprefix('sha256:')[:12]}"
+
+
+def project_version() -> str:
+    """The version in `pyproject.toml`."""
+    with (PROJECT / "pyproject.toml").open("rb") as stream:
+        return str(tomllib.load(stream)["project"]["version"])
+
+
+def _push(built: Built) -> Built:
+    sys.stderr.write(f"pushes {built.reference}\n")
+    _docker("push", built.reference)
+    found = json.loads(
+        _docker("image", "inspect", "--format", "{{json .RepoDigests}}", built.reference)
+    )
+    place = repository(built.reference)
+    digests = [one.partition("@")[2] for one in found if one.partition("@")[0] == place]
+    if not digests:
+        raise ImagesFailed(f"{built.reference} was pushed, but the engine knows no digest of it")
+    return Built(built.reference, digests[-1], built.id, built.size)
+
+
+def _write(built: dict[DependencySet, Built]) -> None:
+    path = built_file()
+    before = json.loads(path.read_text()) if path.is_file() else {}
+    content = before | {dependencies: asdict(one) for dependencies, one in built.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(".part")
+    aside.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n")
+    aside.replace(path)
+
+
+def _detectron2(source: str) -> list[str]:
+    """Build arguments that say where detectron2 comes from."""
+    if source in ("", WITHOUT):
+        return [f"DETECTRON2={source}"] if source else []
+    (revision,) = _DETECTRON2.findall((FOLDER / "detection.Dockerfile").read_text())
+    reference = f"defectory/detectron2-source:{revision[:12]}"
+    packed = subprocess.run(
+        ["git", "-C", source, "archive", revision], capture_output=True, check=False
+    )
+    if packed.returncode != 0:
+        raise ImagesFailed(
+            f"--detectron2 {source}: not a git repository that has commit {revision} "
+            f"({_last_line(packed.stderr.decode())})"
+        )
+    subprocess.run(
+        ["docker", "import", "-", reference], input=packed.stdout, capture_output=True, check=True
+    )
+    return [f"DETECTRON2={reference}"]
+
+
+def _secrets(request: Build) -> list[str]:
+    """The build machine's way to a package index, which no image keeps."""
+    named = (os.environ.get(one, "") for one in _CERTIFICATES)
+    certificates = request.certificates or next((one for one in named if one), "")
+    secrets = []
+    for identity, path in (("pip", request.pip), ("ca", certificates)):
+        if path and not Path(path).is_file():
+            raise ImagesFailed(f"there is no file {path}")
+        if path:
+            secrets += ["--secret", f"id={identity},src={Path(path).resolve()}"]
+    return secrets
+
+
+def _source() -> list[str]:
+    """Where the project's code is published, if its checkout says so."""
+    done = subprocess.run(
+        ["git", "-C", str(PROJECT), "remote", "get-url", "origin"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = re.fullmatch(r"https://(?:[^@/]*@)?(\S+)", done.stdout.strip())
+    return [f"SOURCE=https://{found[1]}"] if found else []
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ImagesFailed(f"docker {' '.join(arguments)}: {_last_line(done.stderr)}")
+    return done.stdout.strip()
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else "no reason given"

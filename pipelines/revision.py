@@ -1,0 +1,15 @@
+"""Which code this is."""
+
+import subprocess
+from pathlib import Path
+
+
+def git_revision() -> str:
+    """The commit of the project's code, `-dirty` when changed, or empty outside a checkout."""
+    code = Path(__file__).resolve().parent
+    command = ["git", "-C", str(code), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
+    return done.stdout.strip()
