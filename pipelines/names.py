@@ -77,3 +77,6 @@ PRIORITY_CLASSES = ("defectory-training", "defectory-synthesis")
 
 PART_OF = "defectory"
 """Value of the label `app.kubernetes.io/part-of` of everything of ours."""
+
+SAMPLE = "data.dvc"
+"""The project's own photos as a pod finds them: in the image, where its processes start."""

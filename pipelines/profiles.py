@@ -231,6 +231,7 @@ _ALONE = frozenset({"placement"})
 
 _SECRETS_OF: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "gate": (names.MLFLOW_ACCESS, names.DATA_ACCESS),
         "data_versioning": (names.MLFLOW_ACCESS, names.DATA_ACCESS),
         "base_model": (names.MLFLOW_ACCESS, names.DATA_ACCESS),
         "final_status": (names.MLFLOW_ACCESS, names.WEBHOOK_ACCESS),
@@ -263,8 +264,7 @@ KIND = Profile(
     steps=MappingProxyType(
         {
             "placement": _TINY,
-            "gate": _TINY,
-            "final_status": _TINY,
+            "gate": _SMALL,
             "data_versioning": _SMALL,
             "base_model": _SMALL,
             "driver_extraction": _SMALL,
@@ -279,11 +279,13 @@ KIND = Profile(
             "iou_evaluation": _SMALL,
             "fid_evaluation": _SMALL,
             "report": _SMALL,
+            "publication": _SMALL,
+            "final_status": _SMALL,
         }
     ),
 )
 
-_TINY_POOLED = replace(_TINY, pool="cpu")
+_LIGHT = replace(_SMALL, memory=Span("2Gi", "4Gi"), pool="cpu")
 _ON_CPU = Resources(
     cpu=Span("2", "8"),
     memory=Span("8Gi", "16Gi"),
@@ -321,9 +323,8 @@ GPU = Profile(
     preset="paper",
     steps=MappingProxyType(
         {
-            "placement": _TINY_POOLED,
-            "gate": _TINY_POOLED,
-            "final_status": _TINY_POOLED,
+            "placement": replace(_TINY, pool="cpu"),
+            "gate": _LIGHT,
             "data_versioning": _ON_CPU,
             "base_model": _ON_CPU,
             "driver_extraction": _ON_CPU,
@@ -338,6 +339,8 @@ GPU = Profile(
             "iou_evaluation": _ON_CPU,
             "fid_evaluation": replace(_ON_CPU, memory=Span("12Gi", "24Gi"), timeout=12 * HOUR),
             "report": _ON_CPU,
+            "publication": _LIGHT,
+            "final_status": _LIGHT,
         }
     ),
 )

@@ -1,0 +1,208 @@
+"""The compiled package: the pipeline of one configuration as a file that Kubeflow takes.
+
+The same sources, configuration, profile and images give the same bytes, wherever and whenever.
+"""
+
+import ast
+import inspect
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from components.base_model.settings import EMBEDDED
+from pipelines import names
+from pipelines.config import Config
+from pipelines.profiles import Profile
+
+_ELSEWHERE = re.compile(r"([a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:).+:[^:]+\.dvc")
+_COMPONENT = re.compile(r"components\.(.+\.)?component")
+_LATEST = re.compile(r"[^:@]*(:[0-9]+/[^:@]*)?(:latest)?")
+_UNCACHED = "KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT"
+
+
+class BadPackage(Exception):
+    """The package cannot be written; the message has one line for every reason."""
+
+
+def write_package(
+    config: Config, profile: Profile, out: Path, data: str = names.SAMPLE, revision: str = ""
+) -> None:
+    """Compile the pipeline into a file.
+
+    Args:
+        config: The configuration to bake in.
+        profile: What its steps ask of the cluster.
+        out: The file, `.yaml`; what was there is replaced at once, or stays where this fails.
+        data: Default of the parameter `data`, as a pod sees it.
+        revision: Default of the parameter `revision`.
+
+    Raises:
+        BadPackage: If something named is on this machine only, or the file cannot be written.
+    """
+    problems = [*_bad_target(out), *_local_data(data), *_local_files(config)]
+    if problems:
+        raise BadPackage("\n".join(problems))
+    # KFP reads it when it is imported, and it would change the package.
+    os.environ.pop(_UNCACHED, None)
+    with warnings.catch_warnings():
+        # It warns that images without "python" in their name may hold no Python.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        from kfp.compiler import pipeline_spec_builder
+
+        from pipelines.valvano import pipeline
+
+        compiled = pipeline(config, data, revision, "", profile=profile)
+    _finish(compiled.pipeline_spec)
+    aside = out.with_name(f".{out.stem}.part{out.suffix}")
+    try:
+        pipeline_spec_builder.write_pipeline_spec_to_file(
+            pipeline_spec=compiled.pipeline_spec,
+            pipeline_description=compiled.description,
+            platform_spec=compiled.platform_spec,
+            package_path=str(aside),
+        )
+        aside.replace(out)
+    except OSError as error:
+        raise BadPackage(f"{out} cannot be written: {error}; give another file") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def overview(package: Path) -> str:
+    """What a person should read of a package, as Markdown.
+
+    KFP's UI shows the description of a pipeline's version, but of its parameters no more than the
+    names and types, so this is what `defectory deploy` gives as that description.
+
+    Args:
+        package: A compiled package.
+    """
+    import yaml
+
+    with package.open(encoding="utf-8") as stream:
+        spec = next(yaml.load_all(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    lines = [spec["pipelineInfo"].get("description", "")]
+    lines += ["", "| parameter | default | meaning |", "|---|---|---|"]
+    for name, about in spec["root"]["inputDefinitions"]["parameters"].items():
+        default, meaning = about.get("defaultValue", ""), about.get("description", "")
+        lines.append(f"| {name} | {_shown(default)} | {meaning} |")
+    lines += ["", "| step | what it does |", "|---|---|"]
+    for name, sentence in sorted(set(_first_sentences(spec))):
+        lines.append(f"| {name} | {sentence} |")
+    return "\n".join(lines) + "\n"
+
+
+def _bad_target(out: Path) -> Iterator[str]:
+    if out.suffix not in (".yaml", ".yml"):
+        yield f"-o {out}: name a .yaml file, that is the form Kubeflow takes"
+    elif out.is_dir():
+        yield f"-o {out}: is a folder, not a file"
+    elif not out.parent.is_dir():
+        yield f"-o {out}: there is no folder {out.parent}; make it first"
+
+
+def _local_data(data: str) -> Iterator[str]:
+    known = data == names.SAMPLE or _ELSEWHERE.fullmatch(data) or _stored(data)
+    if not known:
+        yield (
+            f"--data {data}: a pod cannot see the folders of this machine. Version the photos with "
+            "`dvc add` and `dvc push` and give https://HOST/REPOSITORY.git:PATH/data.dvc, or copy "
+            f"them to the claim {names.STORE_CLAIM} and give {names.STORE_MOUNT}/FOLDER"
+        )
+
+
+def _local_files(config: Config) -> Iterator[str]:
+    source = config.base_model.source
+    hub = source.count("/") == 1 and not source.startswith(("/", ".", "~"))
+    if source != EMBEDDED and not hub and not _stored(source):
+        yield _unseen("base_model.source", source, ", or give a hub id with its commit")
+    weights = config.mask_rcnn.weights
+    if weights and weights != EMBEDDED and not _stored(weights):
+        yield _unseen("mask_rcnn.weights", weights)
+    weights = config.fid_evaluation.weights
+    if weights and not _stored(weights):
+        yield _unseen("fid_evaluation.weights", weights)
+
+
+def _unseen(setting: str, value: str, other: str = "") -> str:
+    return (
+        f"{setting}={value}: a pod cannot see the files of this machine. Copy it to the claim "
+        f"{names.STORE_CLAIM} and give {names.STORE_MOUNT}/{PurePosixPath(value).name}{other}"
+    )
+
+
+def _stored(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return path.startswith(f"{names.STORE_MOUNT}/") and ".." not in parts
+
+
+def _finish(spec: Any) -> None:
+    """Check the images of a compiled pipeline, and put every step's README before its program.
+
+    KFP has no place for a component's description. What its UI shows of a task is the command,
+    and that is the program with its docstring.
+    """
+    from google.protobuf import json_format
+
+    readmes = dict(_readmes())
+    deployment = json_format.MessageToDict(spec.deployment_spec)
+    problems = set()
+    for executor in deployment["executors"].values():
+        container = executor["container"]
+        step = _step(container)
+        problems.update(_unpinned(step, container["image"]))
+        *start, program = container["command"]
+        container["command"] = [*start, _docstring(readmes[step]) + program]
+    if problems:
+        raise BadPackage("\n".join(sorted(problems)))
+    json_format.ParseDict(deployment, spec.deployment_spec)
+
+
+def _step(container: Mapping[str, Any]) -> str:
+    arguments = container["args"]
+    return str(arguments[arguments.index("--function_to_execute") + 1])
+
+
+def _unpinned(step: str, image: str) -> Iterator[str]:
+    if _LATEST.fullmatch(image):
+        yield (
+            f"{step}: the image {image} has no version, so what runs would depend on the day; "
+            "build the images with `defectory images build`, which writes their digests down"
+        )
+
+
+def _readmes() -> Iterator[tuple[str, str]]:
+    """The README of every component that has been imported, by the component's function."""
+    for name, module in list(sys.modules.items()):
+        if not _COMPONENT.fullmatch(name):
+            continue
+        readme = Path(inspect.getfile(module)).with_name("README.md")
+        for member in vars(module).values():
+            function = getattr(member, "python_func", None)
+            if function is not None and function.__module__ == name:
+                yield function.__name__, readme.read_text(encoding="utf-8")
+
+
+def _docstring(text: str) -> str:
+    escaped = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    # Argo and Kubernetes fill in these in every command.
+    harmless = escaped.replace("{{", "{ {").replace("$(", "$ (")
+    return f'"""\n{harmless}\n"""\n'
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+def _first_sentences(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for executor in spec["deploymentSpec"]["executors"].values():
+        for node in ast.parse(executor["container"]["command"][-1]).body:
+            if isinstance(node, ast.FunctionDef):
+                text = ast.get_docstring(node) or ""
+                yield node.name, " ".join(text.partition("\n\n")[0].split())

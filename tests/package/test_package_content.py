@@ -1,0 +1,265 @@
+"""What is in a compiled package for people, and what must not be in it."""
+
+import ast
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from compiled import PROJECT, Package, compile_package
+from google.protobuf import json_format
+from kfp import components
+from kfp.kubernetes import kubernetes_executor_config_pb2
+
+from pipelines import names
+from pipelines.package import overview
+from pipelines.presets import preset
+from pipelines.profiles import PROFILES
+
+SCALARS = {"STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"}
+HEAVY = ("torch", "torchvision", "diffusers", "transformers", "mlflow", "dvc", "cv2", "pandas",
+         "matplotlib", "scipy", "numpy")  # fmt: skip
+
+
+def test_parameters_are_flat_scalars_with_a_default_and_a_description(package: Package) -> None:
+    assert len(package.parameters) >= 15
+    for name, about in package.parameters.items():
+        assert about["parameterType"] in SCALARS, name
+        assert "defaultValue" in about, name
+        assert len(about["description"]) > 10, name
+
+
+def test_a_person_can_set_what_the_run_is_about(package: Package) -> None:
+    config = preset(PROFILES[package.path.stem].preset)
+    switches = [name for name in package.parameters if name.startswith("fraction_")]
+
+    assert len(switches) == len(config.run.fractions)
+    assert set(package.parameters) >= {
+        "data", "revision", "noun", "dreambooth_steps", "hypernetwork_steps", "mask_rcnn_steps",
+        "images", "samples", "shards", "seed", "node_pool", "spot",
+    }  # fmt: skip
+    assert package.parameters["shards"]["defaultValue"] == config.run.shards
+    assert package.parameters["data"]["defaultValue"] == "data.dvc"
+
+
+def test_every_parameter_reaches_a_step(package: Package) -> None:
+    profile = PROFILES[package.path.stem]
+    used = set(re.findall(r"componentInputParameter: (?:pipelinechannel--)?(\w+)", package.text))
+    unused = set(package.parameters) - used
+
+    assert unused <= (set() if profile.pools else {"node_pool", "spot"})
+
+
+def test_every_step_shows_its_readme_and_its_docstring(package: Package) -> None:
+    looked_at = 0
+    for task in package.tasks:
+        module = ast.parse(task.program)
+        (function,) = [one for one in module.body if isinstance(one, ast.FunctionDef)]
+        heading = (ast.get_docstring(module) or "").splitlines()[0]
+        readmes = [
+            path for path in (PROJECT / "components").rglob("README.md")
+            if path.read_text().splitlines()[0] == heading
+        ]  # fmt: skip
+        (readme,) = readmes
+
+        assert (readme.parent / "component.py").is_file()
+        assert f"def {task.function}(" in (readme.parent / "component.py").read_text()
+        assert ast.get_docstring(module) == readme.read_text().strip().replace("{{", "{ {")
+        assert len(ast.get_docstring(function) or "") > 20
+        looked_at += 1
+
+    assert looked_at == len(package.executors)
+
+
+def test_every_input_and_output_is_described(package: Package) -> None:
+    looked_at = 0
+    for task in package.tasks:
+        for direction in ("inputDefinitions", "outputDefinitions"):
+            for kind in task.component.get(direction, {}).values():
+                for name, about in kind.items():
+                    if name in ("Output", "selector", "tolerations"):
+                        continue
+                    assert about.get("description"), f"{task.name}: {name}"
+                    looked_at += 1
+
+    assert looked_at > 100
+
+
+def test_programs_are_calls_into_the_package_of_the_image(package: Package) -> None:
+    looked_at = 0
+    for task in package.tasks:
+        shell = task.container["command"][:-1]
+        assert shell[0] == "sh"
+        assert "pip" not in " ".join(shell)
+        module = ast.parse(task.program)
+        (function,) = [one for one in module.body if isinstance(one, ast.FunctionDef)]
+        imported = {
+            name.split(".")[0]
+            for node in ast.walk(function)
+            for name in _imported(node)
+        }  # fmt: skip
+        assert "components" in imported, task.name
+        assert imported - {"components"} <= set(sys.stdlib_module_names), task.name
+        looked_at += 1
+
+    assert looked_at == len(package.executors)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield node.module or ""
+
+
+def test_every_image_is_ours_and_pinned(package: Package) -> None:
+    images = {task.container["image"] for task in package.tasks}
+
+    assert len(images) == 3
+    for image in images:
+        assert re.search(r"defectory/(data|diffusion|detection)", image)
+        assert re.search(r"(@sha256:[0-9a-f]{64}|:[\w.-]+)$", image)
+    assert ":latest" not in package.text
+
+
+def test_secrets_are_referenced_optional_and_given_to_who_needs_them(package: Package) -> None:
+    holders: dict[str, set[str]] = {}
+    for task in package.tasks:
+        for secret in task.kubernetes.get("secretAsEnv", []):
+            holders.setdefault(secret["secretName"], set()).add(task.step)
+            assert secret["optional"] is True
+            assert {one["secretKey"] for one in secret["keyToEnv"]} == set(
+                names.SECRETS[secret["secretName"]]
+            )
+
+    assert holders["defectory-webhook"] == {"final_status"}
+    assert holders["defectory-data"] == {"gate", "data_versioning", "base_model"}
+    assert {"dreambooth", "report", "final_status"} <= holders["defectory-mlflow"]
+
+
+def test_no_secret_is_written_down(package: Package) -> None:
+    for task in package.tasks:
+        for variable in task.container.get("env", []):
+            assert variable["name"].startswith("DEFECTORY_")
+            assert not re.search("TOKEN|PASSWORD|SECRET|KEY|WEBHOOK", variable["name"])
+    assert not re.search(
+        r"(hf_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16}|://[^/\s:]+:[^@\s]+@)", package.text
+    )
+
+
+def test_nothing_of_this_machine_is_in_it(package: Package) -> None:
+    here = {str(PROJECT), str(package.path.parent), str(Path.home()) + "/", os.uname().nodename}
+    for place in here - {"//"}:
+        assert place not in package.text, place
+
+
+def test_every_path_that_is_baked_in_is_one_of_a_pod(package: Package) -> None:
+    looked_at = 0
+    for task, value in package.constants():
+        for text in _texts(value):
+            looked_at += 1
+            assert not text.startswith(("/", "~", "./", "../")) or text.startswith("/store/"), (
+                f"{task}: {text}"
+            )
+    mounts = [
+        one["mountPath"]
+        for task in package.tasks
+        for kind in ("pvcMount", "emptyDirMounts")
+        for one in task.kubernetes.get(kind, [])
+    ]
+
+    assert looked_at > 100
+    assert set(mounts) == {"/store", "/dev/shm"}  # noqa: S108
+    assert "hostPath" not in package.text
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        yield from _texts(json.loads(value))
+    elif isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    else:
+        yield ""
+
+
+def test_every_task_waits_for_all_that_it_reads(package: Package) -> None:
+    """A loop over an output that nothing in it uses would start before the output is there."""
+    looked_at = 0
+    platform = {
+        (task.within, task.name): json.dumps(task.kubernetes) for task in package.tasks
+    }  # fmt: skip
+    for within, dag in package.dags():
+        for name, task in dag["tasks"].items():
+            text = json.dumps(task.get("inputs", {})) + platform.get((within, name), "")
+            producers = set(re.findall(r'"producerTask": "([^"]+)"', text))
+            # Where a whole inner DAG is collected from, its own task is what is waited for.
+            assert producers <= set(task.get("dependentTasks", [])), f"{within}: {name}"
+            looked_at += len(producers)
+
+    assert looked_at > 20
+
+
+def test_kfp_reads_it_back(package: Package) -> None:
+    loaded = components.load_component_from_file(str(package.path))
+
+    assert loaded.name == package.spec["pipelineInfo"]["name"] == names.PIPELINE
+    for fields in package.kubernetes.values():
+        message = kubernetes_executor_config_pb2.KubernetesExecutorConfig()
+        json_format.ParseDict(fields, message)
+
+
+def test_the_overview_tells_every_parameter_and_every_step(package: Package) -> None:
+    text = overview(package.path)
+
+    for name, about in package.parameters.items():
+        assert f"| {name} |" in text
+        assert about["description"] in text
+    for task in package.tasks:
+        assert f"| {task.function} |" in text
+
+
+def test_the_same_bytes_elsewhere_and_later(package: Package, tmp_path: Path) -> None:
+    import shutil
+
+    elsewhere = tmp_path / "other place"
+    for folder in ("components", "pipelines"):
+        shutil.copytree(
+            PROJECT / folder,
+            elsewhere / folder,
+            ignore=shutil.ignore_patterns("__pycache__", "weights"),
+        )
+    out = tmp_path / "again.yaml"
+    compile_package(
+        package.path.stem,
+        out,
+        elsewhere,
+        {
+            "PYTHONHASHSEED": "17",
+            "TZ": "Asia/Tokyo",
+            "HOME": str(tmp_path),
+            "KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT": "true",
+            "MLFLOW_TRACKING_URI": "http://elsewhere",
+            "DEFECTORY_STORE": str(tmp_path),
+        },
+    )
+
+    assert out.read_bytes() == package.path.read_bytes()
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+def test_compiling_imports_nothing_heavy(
+    imported: dict[str, tuple[Package, list[str]]], profile: str
+) -> None:
+    modules = imported[profile][1]
+
+    assert "kfp.compiler" in modules
+    assert not set(HEAVY) & set(modules)
