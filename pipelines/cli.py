@@ -5,99 +5,73 @@ Only the standard library is imported here: help, a wrong flag and a wrong path 
 
 import argparse
 import sys
-from pathlib import Path
+from importlib import import_module
 
-PRESETS = {
-    "quickstart": "two CPU cores, the embedded tiny model, minutes",
-    "smoke": "two steps of everything, to see that it runs",
-    "paper": "Stable Diffusion 1.5 at 512 px, a GPU, hours",
+from pipelines.refusal import Refusal
+
+COMMANDS = {
+    "run": "from photos to a measured segmenter, in one go, on this machine",
+    "settings": "every setting with its value and meaning",
+    "images": "build and list the container images",
+    "compile": "write the pipeline as a package for Kubeflow",
+    "deploy": "put the pipeline on a Kubeflow server, as a version",
+    "submit": "start a run there",
+    "schedule": "runs there at set times",
+    "runs": "what runs there, and how it went",
+    "logs": "what a run's steps printed",
 }
+
+EXIT_CODES = """\
+exit codes:
+  0    done, also when there was nothing to do
+  1    a step or a run failed
+  2    the arguments, the settings or the files named cannot be used
+  3    the Kubeflow server, Kubernetes or Docker could not be reached, or refused
+  130  interrupted"""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point of the command line; exits with 0, 1 (a step failed) or 2 (bad input)."""
-    parser = _parser()
-    chosen = parser.parse_args(arguments)
-    if chosen.command == "run":
-        problems = _bad_paths(chosen)
-        if problems:
-            sys.stderr.write("\n".join(problems) + "\n")
-            sys.exit(2)
-    from pipelines.commands import COMMANDS
+    """Entry point of the command line; exits with one of the codes that the help lists."""
+    words = sys.argv[1:] if arguments is None else arguments
+    command = next((word for word in words if not word.startswith("-")), "")
+    chosen = _parser(command).parse_args(words)
+    try:
+        code = import_module(f"pipelines.commands.{chosen.command}").main(chosen)
+    except Refusal as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        code = refusal.code
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        code = 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain when it closes.
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
 
-    sys.exit(COMMANDS[chosen.command](chosen))
 
-
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str) -> argparse.ArgumentParser:
+    """The whole parser, with the arguments of one command filled in."""
     parser = argparse.ArgumentParser(
         prog="defectory",
         description="Turns a few annotated defect photos into a measured, self-annotated "
         "training set.",
-        epilog="defectory COMMAND --help tells more.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="defectory COMMAND --help tells more, with examples.\n\n" + EXIT_CODES,
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="from photos to a measured segmenter, in one go",
-        description="Runs the whole pipeline on this machine. Run again, it continues or reuses "
-        "what it has; a changed setting redoes only what depends on it.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="presets:\n" + "\n".join(f"  {name:<11} {what}" for name, what in PRESETS.items()),
-    )
-    run.add_argument(
-        "--data",
-        metavar="PATH",
-        help="folder of photos, or a .dvc file; the project's sample data by default",
-    )
-    run.add_argument("--revision", metavar="REV", default="", help="git revision of the .dvc file")
-    run.add_argument(
-        "--classes", metavar="A,B", default="", help="defect classes to use; all by default"
-    )
-    run.add_argument("--out", metavar="FOLDER", type=Path, help="results; runs/PRESET by default")
-    run.add_argument(
-        "--dry-run", action="store_true", help="check everything, show the plan, and stop"
-    )
-    _add_configuration(run)
-    settings = commands.add_parser(
-        "settings",
-        help="every setting with its value and meaning",
-        description="Lists every setting of a preset, after the changes given.",
-    )
-    _add_configuration(settings)
+    for name, summary in COMMANDS.items():
+        # Abbreviations would let a slip of the keyboard become another option's value.
+        one = commands.add_parser(
+            name,
+            help=summary,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        if name == command:
+            import_module(f"pipelines.commands.{name}").arguments(one)
     return parser
 
 
-def _add_configuration(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--preset", choices=list(PRESETS), default="quickstart", help="named configuration"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="STEP.FIELD=VALUE",
-        action="append",
-        default=[],
-        dest="changes",
-        help="change one setting; may be given often (see: defectory settings)",
-    )
-    parser.add_argument(
-        "--base-model",
-        metavar="MODEL",
-        help="hub id (with @COMMIT) or folder in the diffusers format",
-    )
-
-
-def _bad_paths(chosen: argparse.Namespace) -> list[str]:
-    problems = []
-    data = chosen.data
-    if data and "://" not in data and not Path(data).exists():
-        problems.append(f"--data {data}: there is no such file or folder")
-    elif data and Path(data).is_file() and not data.endswith(".dvc"):
-        problems.append(f"--data {data}: give a folder of photos, or a .dvc file")
-    if chosen.revision and not (data or "data.dvc").endswith(".dvc"):
-        problems.append(f"--revision {chosen.revision}: only a .dvc file has revisions")
-    if chosen.out and chosen.out.exists() and not chosen.out.is_dir():
-        problems.append(f"--out {chosen.out}: is a file, not a folder")
-    base = chosen.base_model
-    if base and base.startswith((".", "/")) and not Path(base).is_dir():
-        problems.append(f"--base-model {base}: there is no such folder")
-    return problems
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""From a preset and the command line's changes to a validated configuration."""
+
+import argparse
+from pathlib import Path
+
+from components.fid_evaluation.weights import find_weights
+from components.store import digest_file, digest_tree
+from pipelines.config import Config
+from pipelines.overrides import BadSettings, override
+from pipelines.presets import preset
+from pipelines.refusal import Refusal
+
+
+def configuration(chosen: argparse.Namespace) -> Config:
+    """The preset with the command line's changes applied and validated, for this machine.
+
+    Raises:
+        Refusal: With all problems.
+    """
+    changes = list(chosen.changes)
+    if chosen.command == "run" and chosen.data is None:
+        # The sample says which photos show one piece.
+        changes.insert(0, "data_versioning.group_column=piece")
+    if getattr(chosen, "classes", ""):
+        changes.insert(0, f"data_versioning.classes={chosen.classes}")
+    if base := chosen.base_model:
+        if Path(base).is_dir():
+            changes += [
+                f"base_model.source={Path(base).resolve()}",
+                f"base_model.digest={digest_tree(Path(base))}",
+                "base_model.revision=",
+            ]
+        else:
+            changes += _hub(base)
+    try:
+        config = override(preset(chosen.preset), changes)
+        return override(config, _digests(config))
+    except (BadSettings, ValueError) as error:
+        raise Refusal(str(error)) from error
+
+
+def _hub(base: str) -> list[str]:
+    source, _, revision = base.partition("@")
+    return [f"base_model.source={source}", f"base_model.revision={revision}"]
+
+
+def _digests(config: Config) -> list[str]:
+    """Digests of the files that the configuration names, so that their content decides."""
+    problems, changes = [], []
+    if config.mask_rcnn.weights:
+        path = Path(config.mask_rcnn.weights)
+        if path.is_file():
+            changes.append(f"mask_rcnn.digest={digest_file(path)}")
+        else:
+            problems.append(f"mask_rcnn.weights: there is no file {path}")
+    inception = find_weights(config.fid_evaluation)
+    if inception.path is not None:
+        changes += [
+            f"fid_evaluation.weights={inception.path.resolve()}",
+            f"fid_evaluation.digest={inception.digest}",
+        ]
+    elif config.fid_evaluation.weights:
+        problems.append(f"fid_evaluation.weights: {inception.reason}")
+    if problems:
+        raise BadSettings("\n".join(problems))
+    return changes

@@ -1,0 +1,62 @@
+"""`defectory logs`: what the steps of a run printed."""
+
+import argparse
+import sys
+
+from pipelines.commands.options import add_connection
+from pipelines.refusal import SERVER, Refusal
+
+EXAMPLES = """\
+examples:
+  defectory logs 3f2a                     (all steps of a run)
+  defectory logs 3f2a mask_rcnn --tail 50
+  defectory logs 3f2a synthesis --follow
+
+Pods are asked through the current kubectl context, else through KFP. Pods are removed some time
+after a run; then there are logs only if the installation archives them (Argo's archiveLogs)."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What the command takes."""
+    parser.description = "Prints the logs of a run's steps, or of one of them."
+    parser.epilog = EXAMPLES
+    parser.add_argument("run", metavar="RUN", help="a run's id, its beginning, or its name")
+    parser.add_argument("step", metavar="STEP", nargs="?", default="", help="only this step")
+    parser.add_argument(
+        "--tail", metavar="N", type=int, default=0, help="only the last lines of each"
+    )
+    parser.add_argument("--follow", action="store_true", help="go on while the pods run")
+    add_connection(parser)
+
+
+def main(chosen: argparse.Namespace) -> int:
+    """Print the logs, each below its step's name."""
+    if chosen.tail < 0:
+        raise Refusal(f"--tail {chosen.tail}: give a number of lines")
+
+    from pipelines.operator import logs, runs
+    from pipelines.operator.access import access
+    from pipelines.operator.server import Server
+
+    server = Server(access(chosen))
+    run = runs.find(server, chosen.run)
+    found = logs.sources(server, run, follow=chosen.follow, tail=chosen.tail)
+    if chosen.step:
+        found = logs.of_step(found, chosen.step)
+    lost = 0
+    for source in found:
+        sys.stdout.write(f"== {source.step} ({source.where})\n")
+        try:
+            for line in source.read():
+                sys.stdout.write(f"{line}\n")
+                sys.stdout.flush()
+        except Refusal as refusal:
+            # One pod without a log must not hide the others'.
+            lost += 1
+            sys.stdout.write(f"-- {server.access.hide(str(refusal))}\n")
+    if lost == len(found):
+        raise Refusal(
+            f"none of the {lost} logs could be read; look at {server.link('runs', run.run_id)}",
+            SERVER,
+        )
+    return 0

@@ -1,0 +1,83 @@
+"""Which pod of a run belongs to which step, from what KFP's API says.
+
+The API lists a run's Argo nodes with their display names and the ids of their successors, but not
+their own ids. An id is the workflow's name and a hash of the node's path, so the paths are found
+again by trying which hashes are among the ids.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+_TRIES = 12
+_TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+
+
+@dataclass(frozen=True)
+class Node:
+    """A pod's place in a run.
+
+    Attributes:
+        path: Names of the loops and tasks it is in, the step last.
+        attempt: Which try it is, from 0.
+        pods: Names that the pod may have; the API does not say whether retries are on.
+    """
+
+    path: tuple[str, ...]
+    attempt: int
+    pods: tuple[str, ...]
+
+    @property
+    def step(self) -> str:
+        """Name of the step's task."""
+        return self.path[-1]
+
+
+def nodes(run: Any) -> list[Node]:
+    """The pods of a run's steps, in the order of their paths."""
+    tasks = (run.run_details.task_details if run.run_details is not None else None) or []
+    known = {child.pod_name for task in tasks for child in task.child_tasks or [] if child.pod_name}
+    if not known:
+        return []
+    workflow = next(iter(known)).rpartition("-")[0]
+    names = {task.display_name for task in tasks if task.display_name}
+    found: list[Node] = []
+    seen = {workflow}
+    paths = [workflow]
+    while paths:
+        path = paths.pop()
+        children = [f"{path}.{name}" for name in names] + [f"{path}({i})" for i in range(_TRIES)]
+        for child in children:
+            if child not in seen and f"{workflow}-{_hash(child)}" in known:
+                seen.add(child)
+                paths.append(child)
+    # Of a node with retries, only the tries are pods.
+    for path in sorted(seen):
+        place = None if f"{path}(0)" in seen else place_of(path)
+        if place is not None:
+            pods = tuple(f"{workflow}-{template}-{_hash(path)}" for template in _TEMPLATES)
+            found.append(Node(*place, pods))
+    return found
+
+
+def place_of(path: str) -> tuple[tuple[str, ...], int] | None:
+    """Where a node belongs: the names it is below, and which try it is.
+
+    Args:
+        path: Its full name in Argo, as `workflow.root.for-loop-1.[...].mask-rcnn.executor(0)`.
+
+    Returns:
+        None for what is not the container of a step (drivers, loops, the workflow).
+    """
+    *above, last = path.split(".")
+    name, _, attempt = last.removesuffix(")").partition("(")
+    if name != "executor" or len(above) < 2:
+        return None
+    return tuple(above[1:]), int(attempt) if attempt.isdigit() else 0
+
+
+def _hash(path: str) -> int:
+    """FNV-1a, 32 bits, as Argo names nodes."""
+    value = 0x811C9DC5
+    for byte in path.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value

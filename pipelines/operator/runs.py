@@ -1,0 +1,201 @@
+"""Runs on a server: starting, finding and describing them."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import kfp_server_api
+
+from pipelines.operator.parameters import Value
+from pipelines.operator.server import Server
+from pipelines.operator.versions import equals
+from pipelines.refusal import Refusal
+
+EXPERIMENT = "defectory"
+FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELING", *FINAL)
+
+_IDENTITY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_MACHINERY = re.compile(
+    r"root|.*-driver|executor(\(\d+\))?|exit-handler-.*|for-loop-.*|condition-.*|"
+    r"condition-branches-.*|iteration.*|entrypoint|.*-iterations"
+)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a run, over all its tasks.
+
+    Attributes:
+        name: Name of the task in the pipeline.
+        states: KFP's state of every task, in no order.
+    """
+
+    name: str
+    states: tuple[str, ...]
+
+    def count(self, *states: str) -> int:
+        """How many tasks are in one of some states."""
+        return sum(state in states for state in self.states)
+
+    @property
+    def state(self) -> str:
+        """One word for all: what is worst, else what is still going, else how they ended."""
+        for state in ("FAILED", "CANCELED", "RUNNING", "PENDING", "SUCCEEDED", "SKIPPED"):
+            if state in self.states:
+                return state
+        return self.states[0]
+
+
+def experiment(server: Server, name: str) -> str:
+    """Id of the experiment of this name, made if there is none."""
+    scope = {"namespace": server.namespace} if server.namespace else {}
+    found = server.pages(
+        "looking for the experiment",
+        server.api.experiments.experiment_service_list_experiments,
+        "experiments",
+        filter=equals("display_name", name),
+        **scope,
+    )
+    known = next(iter(found), None)
+    if known is None:
+        body = kfp_server_api.V2beta1Experiment(display_name=name, namespace=server.namespace)
+        with server.doing(f"making the experiment {name!r}"):
+            known = server.api.experiments.experiment_service_create_experiment(body)
+    return str(known.experiment_id)
+
+
+def start(
+    server: Server,
+    *,
+    name: str,
+    experiment_id: str,
+    version: Any,
+    values: dict[str, Value],
+    service_account: str,
+) -> Any:
+    """Start a run of a version."""
+    body = kfp_server_api.V2beta1Run(
+        display_name=name,
+        experiment_id=experiment_id,
+        pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(
+            pipeline_id=version.pipeline_id, pipeline_version_id=version.pipeline_version_id
+        ),
+        runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=values),
+        service_account=service_account,
+    )
+    with server.doing("starting the run"):
+        return server.api.runs.run_service_create_run(body)
+
+
+def get(server: Server, identity: str) -> Any:
+    """A run with its tasks, by id."""
+    with server.doing(f"looking at run {identity}"):
+        return server.api.runs.run_service_get_run(run_id=identity)
+
+
+def find(server: Server, named: str) -> Any:
+    """A run by its id, the beginning of its id, or its name.
+
+    Raises:
+        Refusal: If none or several fit.
+    """
+    if _IDENTITY.fullmatch(named):
+        return get(server, named)
+    fitting = [
+        run
+        for run in listed(server, limit=0)
+        if run.display_name == named or (len(named) >= 4 and run.run_id.startswith(named))
+    ]
+    if not fitting:
+        raise Refusal(f"no run {named!r} on the server: defectory runs lists them")
+    if len(fitting) > 1:
+        ids = ", ".join(run.run_id for run in fitting[:5])
+        raise Refusal(f"{len(fitting)} runs are called {named!r}: give an id ({ids})")
+    return get(server, fitting[0].run_id)
+
+
+def listed(server: Server, *, limit: int, state: str = "", recurring_run_id: str = "") -> list[Any]:
+    """Runs, the newest first.
+
+    Args:
+        server: Where.
+        limit: The most to return; 0 for all.
+        state: One of `STATES`, or empty for any.
+        recurring_run_id: Only those of this schedule.
+    """
+    wanted = [
+        ("NOT_EQUALS", "storage_state", "ARCHIVED"),
+        ("EQUALS", "state", state),
+        ("EQUALS", "recurring_run_id", recurring_run_id),
+    ]
+    predicates = [
+        {"operation": operation, "key": key, "stringValue": value}
+        for operation, key, value in wanted
+        if value
+    ]
+    scope = {"namespace": server.namespace} if server.namespace else {}
+    found = server.pages(
+        "listing runs",
+        server.api.runs.run_service_list_runs,
+        "runs",
+        sort_by="created_at desc",
+        filter=json.dumps({"predicates": predicates}),
+        **scope,
+    )
+    runs = []
+    for run in found:
+        runs.append(run)
+        if len(runs) == limit:
+            break
+    return runs
+
+
+def steps(run: Any) -> list[Step]:
+    """The steps of a run, without what KFP itself adds: drivers, loops, handlers."""
+    details = (run.run_details.task_details if run.run_details is not None else None) or []
+    # The workflow itself is a task too; its name is the beginning of its children's ids.
+    states: dict[str, list[str]] = {}
+    for task in details:
+        name = task.display_name or ""
+        if name and not _MACHINERY.fullmatch(name) and not _is_workflow(task, details):
+            states.setdefault(name, []).append(task.state or "PENDING")
+    return [Step(name, tuple(found)) for name, found in states.items()]
+
+
+def _is_workflow(task: Any, details: list[Any]) -> bool:
+    return any(
+        (child.pod_name or "").startswith(f"{task.display_name}-")
+        for other in details
+        for child in other.child_tasks or []
+    )
+
+
+def seconds(run: Any, now: datetime | None = None) -> float | None:
+    """How long a run has taken so far, or took."""
+    started, ended = moment(run.created_at), moment(run.finished_at)
+    if started is None:
+        return None
+    return ((ended or now or datetime.now(UTC)) - started).total_seconds()
+
+
+def moment(value: datetime | None) -> datetime | None:
+    """A time of KFP's; it writes 1970 for what has not happened yet."""
+    return None if value is None or value.year < 1980 else value
+
+
+def parameters_of(run: Any) -> dict[str, Value]:
+    """The values that a run or a schedule was started with."""
+    config = run.runtime_config
+    return dict(config.parameters or {}) if config is not None else {}
+
+
+def span(total: float | None) -> str:
+    """A duration for people: `4:07`, `1:02:33`."""
+    if total is None:
+        return "?"
+    minutes, rest = divmod(round(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

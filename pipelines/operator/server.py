@@ -1,0 +1,193 @@
+"""A Kubeflow Pipelines server, through its own client."""
+
+import contextlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kfp_server_api
+import urllib3
+from kfp import client as kfp_client
+from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentials
+
+from pipelines.names import NAMESPACE
+from pipelines.operator.access import Access
+from pipelines.operator.failure import GARBAGE, ServerRefusal, explain
+from pipelines.refusal import BAD_INPUT, Refusal
+
+OLDEST = (2, 17)
+"""The package needs what this release of the backend brought."""
+
+_CONNECT_SECONDS = 10.0
+_PAGE = 100
+
+
+class Server:
+    """What the commands need of a server.
+
+    Attributes:
+        access: How it is asked.
+        api: KFP's client.
+        namespace: Namespace that the server wants to be told; None where it has one for all.
+    """
+
+    def __init__(self, access: Access) -> None:
+        """Connect, and check that it is a server we can work with.
+
+        Raises:
+            ServerRefusal: If there is none, it refuses, or it is of another version.
+        """
+        self.access = access
+        with self.doing("connecting"):
+            self.api = _client(access)
+            health = self._health()
+        self.version = str(health.get("tag_name", ""))
+        _check_version(self.version, access)
+        several = health.get("multi_user") is True
+        if several and not access.given_namespace:
+            raise Refusal(
+                f"{access.endpoint or 'the server'} gives every user a namespace: name yours with "
+                "--namespace",
+                BAD_INPUT,
+            )
+        self.namespace = access.namespace if several else None
+
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[None]:
+        """Turn errors of the client inside into a sentence.
+
+        Raises:
+            ServerRefusal: For every such error.
+        """
+        try:
+            yield
+        except (kfp_server_api.ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise explain(error, self.access, what) from error
+        except GARBAGE as error:
+            raise explain(error, self.access, what) from error
+
+    def pages(self, what: str, call: Callable[..., Any], field: str, **query: Any) -> Iterator[Any]:
+        """Everything that a list of the API holds, page by page."""
+        token = ""
+        while True:
+            with self.doing(what):
+                page = call(page_token=token, page_size=_PAGE, **query)
+                items = list(getattr(page, field) or [])
+                token = page.next_page_token or ""
+            yield from items
+            if not token:
+                return
+
+    def link(self, kind: str, identity: str) -> str:
+        """Address in the UI of a run (`runs`), a schedule (`recurringrun`) or a pipeline."""
+        root = self.access.ui or self.access.endpoint
+        place = f"#/{kind}/details/{identity}"
+        return f"{root}/{place}" if root else place
+
+    def _health(self) -> dict[str, Any]:
+        """What the server says of itself; the generated model leaves the version out."""
+        response = self.api.healthzs.healthz_service_get_healthz(_preload_content=False)
+        fields = json.loads(response.data)
+        if not isinstance(fields, dict) or not {"multi_user", "commit_sha"} & set(fields):
+            raise ValueError("its /apis/v2beta1/healthz says something else")
+        return fields
+
+
+class _Client(kfp_client.Client):
+    """KFP's client, asking for the server's health once instead of five times in 25 seconds."""
+
+    seconds = 60.0
+
+    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
+        """The server's health."""
+        return self._healthz_api.healthz_service_get_healthz(
+            _request_timeout=(_CONNECT_SECONDS, self.seconds)
+        )
+
+
+def _client(access: Access) -> _Client:
+    host = access.endpoint
+    inside = "KUBERNETES_SERVICE_HOST" in os.environ
+    if not (host or inside or _kubeconfig()):
+        raise ServerRefusal(
+            "no Kubeflow server named, and no Kubernetes cluster configured here: give --endpoint "
+            "URL or KF_PIPELINES_ENDPOINT; for a server in a cluster, kubectl -n kubeflow "
+            "port-forward svc/ml-pipeline-ui 8080:80 and --endpoint http://localhost:8080"
+        )
+    if access.token and not host:
+        # Given a token and no host, the client would send the token to localhost.
+        if not inside:
+            raise ServerRefusal("a token needs an address that it is for: give --endpoint")
+        host = f"http://ml-pipeline.{NAMESPACE}.svc.cluster.local:8888"
+    _Client.seconds = access.seconds
+    with _quiet():
+        client = _Client(
+            host=host or None,
+            namespace=access.namespace,
+            existing_token=access.token or None,
+            cookies=access.cookies or None,
+            credentials=_credentials(access),
+            ssl_ca_cert=access.authority or None,
+            verify_ssl=access.verify,
+        )
+    connection = client._run_api.api_client
+    for name, value in access.headers.items():
+        connection.set_default_header(name, value)
+    _bound(connection.rest_client, access.seconds)
+    return client
+
+
+def _credentials(access: Access) -> ServiceAccountTokenVolumeCredentials | None:
+    if access.token_volume is None:
+        return None
+    return ServiceAccountTokenVolumeCredentials(str(access.token_volume))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client's prints, warnings and log lines from the terminal; errors are raised."""
+    for name in ("urllib3", "kfp", "kubernetes"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    urllib3.disable_warnings()
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(None):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _bound(rest: Any, seconds: float) -> None:
+    """Give every request a time limit; without one the client waits for ever."""
+    request = rest.request
+
+    def bounded(*arguments: Any, _request_timeout: Any = None, **named: Any) -> Any:
+        limit = _request_timeout or (_CONNECT_SECONDS, seconds)
+        return request(*arguments, _request_timeout=limit, **named)
+
+    rest.request = bounded
+
+
+def _kubeconfig() -> bool:
+    named = os.environ.get("KUBECONFIG", "")
+    files = named.split(os.pathsep) if named else [str(Path.home() / ".kube" / "config")]
+    return any(Path(file).is_file() for file in files if file)
+
+
+def _check_version(version: str, access: Access) -> None:
+    parts = version.removeprefix("v").split(".")
+    if len(parts) < 2 or not all(part.isdigit() for part in parts[:2]):
+        return  # builds of one's own do not say
+    if (int(parts[0]), int(parts[1])) < OLDEST or int(parts[0]) != OLDEST[0]:
+        wanted = ".".join(map(str, OLDEST))
+        raise ServerRefusal(
+            f"{access.endpoint or 'the server'} is Kubeflow Pipelines {version}, and this is made "
+            f"for {wanted} and later 2.x: upgrade the server, or use a release of defectory made "
+            "for it"
+        )
