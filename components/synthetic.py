@@ -3,8 +3,11 @@
     images/              the images, PNG
     annotations.json     their defects, COCO instances, every one the mask it was made from
     provenance.parquet   one row an image: how it was made
+    rejected/            images that their method refused, PNG; nothing is trained on them
+    rejected.json        their defects
 
-Every method's provenance has the columns of `Provenance` and may have more.
+Every method's provenance has the columns of `Provenance` and may have more. Rejected images are
+in it too: the column `accepted`, where there is one, tells.
 """
 
 import json
@@ -53,16 +56,19 @@ class SyntheticSet:
 
     @cached_property
     def images(self) -> list[Provenance]:
-        """All images, in the order of their ids."""
-        import pandas
+        """The set's images, in the order of their ids."""
+        return self._rows[0]
 
-        names = list(Provenance.__dataclass_fields__)
-        table = pandas.read_parquet(self.path / "provenance.parquet", columns=names)
-        return [Provenance(*row) for row in table[names].itertuples(index=False)]
+    @cached_property
+    def rejected(self) -> list[Provenance]:
+        """Images that were refused, in the order of their ids."""
+        return self._rows[1]
 
     def image(self, one: Provenance) -> Image:
-        """The image's pixels, (side, side, 3)."""
-        return read_image(self.path / "images" / f"{one.id}.png")
+        """The pixels of an image, rejected or not, (side, side, 3)."""
+        name = f"{one.id}.png"
+        folder = "rejected" if name in self._refused else "images"
+        return read_image(self.path / folder / name)
 
     def instances(self, one: Provenance) -> list[Instance]:
         """The image's defects, as they were asked for."""
@@ -78,8 +84,32 @@ class SyntheticSet:
         return class_map(self.instances(one), *size)
 
     @cached_property
+    def _rows(self) -> tuple[list[Provenance], list[Provenance]]:
+        import pandas
+
+        names = list(Provenance.__dataclass_fields__)
+        table = pandas.read_parquet(self.path / "provenance.parquet")
+        kept = table["accepted"] if "accepted" in table else np.ones(len(table), bool)
+        accepted, rejected = (
+            [Provenance(*row) for row in table.loc[chosen, names].itertuples(index=False)]
+            for chosen in (np.asarray(kept, bool), ~np.asarray(kept, bool))
+        )
+        return accepted, rejected
+
+    @cached_property
+    def _refused(self) -> frozenset[str]:
+        return frozenset(f"{one.id}.png" for one in self.rejected)
+
+    @cached_property
     def _annotations(self) -> dict[str, tuple[tuple[int, int], list[dict[str, Any]]]]:
-        document = json.loads((self.path / "annotations.json").read_text())
+        files = ["annotations.json", *(["rejected.json"] if self.rejected else [])]
+        found: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = {}
+        for name in files:
+            found |= self._read(name)
+        return found
+
+    def _read(self, file: str) -> dict[str, tuple[tuple[int, int], list[dict[str, Any]]]]:
+        document = json.loads((self.path / file).read_text())
         images = {image["id"]: image for image in document["images"]}
         found: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = {
             image["file_name"]: ((image["height"], image["width"]), []) for image in images.values()
@@ -96,18 +126,23 @@ def write_annotations(
     side: int,
     classes: Sequence[str],
 ) -> None:
-    """Write `annotations.json` and `provenance.parquet` beside a folder of images.
+    """Write the annotations and `provenance.parquet` beside the folders of images.
 
     Args:
         out: The synthetic set's folder; its images are there already.
-        provenance: One row an image, in the order of the ids, `Provenance`'s columns and more.
+        provenance: One row an image, in the order of the ids, `Provenance`'s columns and more;
+            `accepted` may be one of them.
         instances: The defects of every image, in the same order.
         side: Height and width of the images, pixels.
         classes: Class names; their order defines the labels.
     """
     import pandas
 
-    names = [(f"{row['id']}.png", side, side) for row in provenance]
-    document = to_coco(names, list(instances), classes)
-    (out / "annotations.json").write_text(json.dumps(document))
+    rows = list(zip(provenance, instances, strict=True))
+    for accepted, file in ((True, "annotations.json"), (False, "rejected.json")):
+        some = [(row, found) for row, found in rows if row.get("accepted", True) is accepted]
+        if some or accepted:
+            names = [(f"{row['id']}.png", side, side) for row, _ in some]
+            document = to_coco(names, [found for _, found in some], classes)
+            (out / file).write_text(json.dumps(document))
     pandas.DataFrame(list(provenance)).to_parquet(out / "provenance.parquet", index=False)

@@ -14,7 +14,7 @@ from components.settings import Settings
 from components.valvano.dreambooth.settings import DreamBoothSettings, PriorSettings
 from components.valvano.driver_extraction.settings import DriverSettings
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
-from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
+from components.valvano.synthesis.settings import PlanSettings, SetSettings, SynthesisSettings
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -60,6 +60,7 @@ class Config(Settings):
     hypernetwork: HyperNetworkSettings = HyperNetworkSettings()
     plan: PlanSettings = PlanSettings()
     synthesis: SynthesisSettings = SynthesisSettings()
+    synthetic_set: SetSettings = SetSettings()
     mask_rcnn: MaskRCNNSettings = MaskRCNNSettings()
     iou_evaluation: IoUSettings = IoUSettings()
     fid_evaluation: FIDSettings = FIDSettings()

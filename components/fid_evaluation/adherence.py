@@ -4,7 +4,8 @@ Two answers that do not depend on each other: that of a segmenter trained on rea
 (`verdict`), and that of the grey levels (`contrast`). An image is *accepted* by the second, because
 it needs nothing but defect-free photos: a rule that asked the judge would carry what the judge
 learnt from all real annotations into a set that may only know a fraction of them. The judge then
-says what accepted images are worth. Nothing is filtered here; the share that would be is reported.
+says what accepted images are worth. Images that the set was made without are examined too: the
+rule was applied there, or, where nothing was rejected, is applied here to say what it would do.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,15 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from components.dataset import Dataset
-from components.fid_evaluation.contrast import (
+from components.contrast import (
     FEWEST_FRAMES,
     GAP,
     LEVEL,
-    MOST_FRAMES,
-    Stack,
-    grey_stack,
+    defect_free,
 )
+from components.dataset import Dataset
 from components.fid_evaluation.examine import (
     Finding,
     Judge,
@@ -65,8 +64,8 @@ def measure_adherence(
         batch: Pictures judged at once.
         seed: Seed of the defect-free frames and of the comparison with chance.
     """
-    clean = _clean(data, seed)
-    samples = synthetic_samples(synthetic)
+    clean = defect_free(data, seed)
+    samples = synthetic_samples(synthetic, synthetic.images + synthetic.rejected)
     frames = real_samples(data, data.frames("val"))
     found = examine(samples, segmenter, clean, batch, seed, _shown("judging images"))
     real = examine(frames, segmenter, clean, batch, seed, _shown("judging real frames"))
@@ -91,20 +90,11 @@ def measure_adherence(
         else f"contrast needs at least {FEWEST_FRAMES} defect-free training frames",
         "n": len(found),
         "n_without_mask": len(samples) - len(found),
+        "n_left_out": len(synthetic.rejected),
         "n_defect_free": 0 if clean is None else len(clean),
         "seed": seed,
     }
     return entry, found
-
-
-def _clean(data: Dataset, seed: int) -> Stack | None:
-    """Some defect-free training frames; None where there are too few."""
-    frames = data.frames("train", defect_free=True)
-    if len(frames) < FEWEST_FRAMES:
-        return None
-    rng = np.random.default_rng([seed, 7])
-    chosen = np.sort(rng.permutation(len(frames))[:MOST_FRAMES])
-    return grey_stack([data.image(frames[one]) for one in chosen])
 
 
 def _shown(what: str) -> Callable[[Sequence[int]], Iterable[int]]:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
+from components.contrast import Stack, Standing, standing
 from components.dataset import Dataset, Frame, Image
-from components.fid_evaluation.contrast import Stack, Standing, standing
 from components.fid_evaluation.verdict import Verdict, judge
 from components.instances import Instance, Mask
 from components.synthetic import Provenance, SyntheticSet
@@ -70,8 +70,8 @@ class Finding:
     standing: Standing | None
 
 
-def synthetic_samples(synthetic: SyntheticSet) -> list[Sample]:
-    """The images of a synthetic set."""
+def synthetic_samples(synthetic: SyntheticSet, rows: Sequence[Provenance]) -> list[Sample]:
+    """Images of a synthetic set."""
 
     def sample(row: Provenance) -> Sample:
         return Sample(
@@ -82,7 +82,7 @@ def synthetic_samples(synthetic: SyntheticSet) -> list[Sample]:
             lambda: synthetic.instances(row),
         )
 
-    return [sample(row) for row in synthetic.images]
+    return [sample(row) for row in rows]
 
 
 def real_samples(data: Dataset, frames: Sequence[Frame]) -> list[Sample]:

@@ -149,7 +149,7 @@ def adherence(entries: Sequence[Entry]) -> Table:
                 " detection overlaps the requested mask. Chance: its detections on the mask of"
                 " another image. Grey levels: the mask is darker or brighter than its"
                 " surroundings, more than 95 % of the same masks on defect-free photos. An image"
-                " that does not stand out would be rejected; nothing was removed here."
+                " that does not stand out is rejected. " + _left_out(entries)
             ),
             *(
                 f"Seed {entry['seed']}; judge's threshold {entry['judge_threshold']:.2f}; it raises"
@@ -159,6 +159,17 @@ def adherence(entries: Sequence[Entry]) -> Table:
             ),
         ],
     )
+
+
+def _left_out(entries: Sequence[Entry]) -> str:
+    counts = [entry["n_left_out"] for entry in entries]
+    if not any(counts):
+        return "Nothing was left out of these sets."
+    told = ", ".join(
+        f"{count} of {entry['n']} at {percent(entry['fraction'])}"
+        for entry, count in zip(entries, counts, strict=True)
+    )
+    return f"Left out, and trained on by nobody: {told}."
 
 
 def by_class(entries: Sequence[Entry]) -> Table | None:

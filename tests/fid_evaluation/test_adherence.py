@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from fid_scenes import CLASSES, SIDE, damaged, defect, opened, surface, write_data, write_synthetic
 
+from components.contrast import contrasts, grey_stack, standing
 from components.fid_evaluation.adherence import measure_adherence
-from components.fid_evaluation.contrast import contrasts, grey_stack, standing
 from components.fid_evaluation.verdict import judge
 from components.instances import Instance, connected
 from components.mask_rcnn.backend import Detection

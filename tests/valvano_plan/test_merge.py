@@ -10,7 +10,6 @@ import pandas
 import pytest
 
 from components.dataset import Dataset, read_image, write_image
-from components.settings import Settings
 from components.store import digest_tree
 from components.synthetic import SyntheticSet
 from components.valvano.driver_extraction.driver import read_mask
@@ -19,7 +18,7 @@ from components.valvano.driver_extraction.settings import DriverSettings
 from components.valvano.synthesis.merge import merge
 from components.valvano.synthesis.plan import make_plan, read_plan, rows_of_shard
 from components.valvano.synthesis.realise import realise
-from components.valvano.synthesis.settings import PlanSettings
+from components.valvano.synthesis.settings import PlanSettings, SetSettings
 
 FRACTION = 0.5
 
@@ -52,9 +51,9 @@ def drawn(inputs: dict[str, Path], root: Path, shards: int) -> list[Path]:
     return parts
 
 
-def merged(inputs: dict[str, Path], parts: list[Path], out: Path) -> Path:
+def merged(inputs: dict[str, Path], parts: list[Path], out: Path, **settings) -> Path:
     out.mkdir(exist_ok=True)
-    merge(out, Settings(), **inputs, parts=parts, fraction=FRACTION)
+    merge(out, SetSettings(**settings), **inputs, parts=parts, fraction=FRACTION, seed=0)
     return out
 
 
@@ -74,7 +73,10 @@ def test_the_set_is_what_was_planned(inputs, tmp_path):
         kept = read_image(out / "drivers" / f"{row.driver}.png")
         assert np.array_equal(read_mask(kept, recipe), made.class_map(one))
     columns = set(pandas.read_parquet(out / "provenance.parquet").columns)
-    assert columns == set(pandas.read_parquet(inputs["plan"] / "plan.parquet").columns)
+    planned = set(pandas.read_parquet(inputs["plan"] / "plan.parquet").columns)
+    assert columns == planned | {"accepted"}
+    assert not made.rejected
+    assert not (out / "rejected").exists()
     assert list((out / "preview").glob("*.png"))
 
 
@@ -131,3 +133,59 @@ def test_shards_that_are_not_the_plan_are_named(inputs, tmp_path):
     (parts[1] / "images" / "000003.png").unlink()
     with pytest.raises(ValueError, match="000003 are missing"):
         merged(inputs, parts, tmp_path / "set")
+
+
+def painted(inputs: dict[str, Path], root: Path, hit: set[str]) -> list[Path]:
+    """One shard of grey images in which the masks of `hit` are black."""
+    data, recipe = Dataset(inputs["dataset"]), read_recipe(inputs["drivers"])
+    (root / "images").mkdir(parents=True)
+    for row in read_plan(inputs["plan"]):
+        picture = np.full((data.resolution, data.resolution, 3), 128, np.uint8)
+        if row.id in hit:
+            for one in realise(row, data, recipe).instances:
+                picture[one.mask] = 0
+        write_image(root / "images" / f"{row.id}.png", picture)
+    return [root]
+
+
+@pytest.fixture(scope="module")
+def clean_inputs(inputs, tmp_path_factory):
+    """The same on a dataset with enough defect-free frames to compare with."""
+    root = tmp_path_factory.mktemp("clean") / "dataset"
+    shutil.copytree(inputs["dataset"], root)
+    frames = root / "frames"
+    table = pandas.read_parquet(frames / "manifest.parquet")
+    clean = table[table["defect_free"] & (table["split"] == "train")]
+    copies = [clean.assign(id=clean["id"] + f"-{number}") for number in range(20)]
+    for one in copies:
+        for old, new in zip(clean["id"], one["id"], strict=True):
+            shutil.copy(frames / "images" / f"{old}.png", frames / "images" / f"{new}.png")
+    every = pandas.concat([table, *copies]).sort_values("id")
+    every.to_parquet(frames / "manifest.parquet", index=False)
+    return {**inputs, "dataset": root}
+
+
+def test_images_without_a_defect_in_their_mask_are_rejected(clean_inputs, tmp_path):
+    rows = read_plan(clean_inputs["plan"])
+    hit = {row.id for row in rows[::2]}
+    parts = painted(clean_inputs, tmp_path / "part", hit)
+    out = merged(clean_inputs, parts, tmp_path / "set", reject=True)
+    made = SyntheticSet(out)
+    assert {one.id for one in made.images} == hit
+    assert {one.id for one in made.rejected} == {row.id for row in rows} - hit
+    assert {path.stem for path in (out / "images").iterdir()} == hit
+    for one in (*made.images, *made.rejected):
+        assert made.image(one).shape == (made.class_map(one).shape[0],) * 2 + (3,)
+        assert made.class_map(one).any()
+
+
+def test_a_generator_that_failed_is_told_and_nothing_is_rejected(clean_inputs, tmp_path):
+    parts = painted(clean_inputs, tmp_path / "part", set())
+    out = tmp_path / "set"
+    out.mkdir()
+    outcome = merge(
+        out, SetSettings(reject=True), **clean_inputs, parts=parts, fraction=FRACTION, seed=0
+    )
+    assert not SyntheticSet(out).rejected
+    assert outcome.metrics["rejected"] == 0
+    assert "has not learnt" in outcome.warnings[0]

@@ -38,6 +38,18 @@ class PlanSettings(Settings):
     """Whether defect-free photos are mirrored left to right."""
 
 
+class SetSettings(Settings):
+    """Which of the drawn images make the set."""
+
+    reject: bool = False
+    """Leave out images whose mask shows no more than the same mask on defect-free photos does
+    (`components.contrast`). The paper keeps all; a small model misses more often."""
+
+    fewest: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """Share of images below which nothing is left out, because so few say that the generator
+    failed and not that some images did."""
+
+
 class SynthesisSettings(Settings):
     """How a planned image is drawn."""
 

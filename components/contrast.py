@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from components.dataset import Image
+from components.dataset import Dataset, Image
 from components.instances import Instance, Mask
 
 GAP = 2
@@ -54,6 +54,16 @@ def grey_stack(pictures: Sequence[Image]) -> Stack:
     import cv2
 
     return np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).reshape(-1) for one in pictures])
+
+
+def defect_free(data: Dataset, seed: int) -> Stack | None:
+    """Some defect-free training frames to lay masks on; None where there are too few."""
+    frames = data.frames("train", defect_free=True)
+    if len(frames) < FEWEST_FRAMES:
+        return None
+    rng = np.random.default_rng([seed, 7])
+    chosen = np.sort(rng.permutation(len(frames))[:MOST_FRAMES])
+    return grey_stack([data.image(frames[one]) for one in chosen])
 
 
 def contrasts(instances: Sequence[Instance], stack: Stack) -> NDArray[np.float64]:
