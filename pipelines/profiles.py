@@ -7,6 +7,7 @@ a pool of many small GPUs, spot nodes allowed, for the drawing, and a pool witho
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
@@ -20,8 +21,6 @@ _PATIENCE = "30d"
 """From the first try to the last. KFP calls it the backoff's maximum, but Argo stops retrying, and
 ends the try that runs, when so much time has passed since the first try began; the default, an
 hour, would end every long training that was interrupted once."""
-
-_VERSION = "0.1.0"
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ def _connect(task: Any, step: str) -> None:
         "app.kubernetes.io/name": "defectory",
         "app.kubernetes.io/component": step,
         "app.kubernetes.io/part-of": names.PART_OF,
-        "app.kubernetes.io/version": _VERSION,
+        "app.kubernetes.io/version": version("defectory"),
     }
     for label, value in labels.items():
         kubernetes.add_pod_label(task, label, value)

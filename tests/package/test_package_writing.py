@@ -63,13 +63,7 @@ def test_data_of_this_machine_is_refused_with_a_way_out(
 
 @pytest.mark.parametrize(
     "data",
-    [
-        "data.dvc",
-        "https://host.example/owner/repo.git:data.dvc",
-        "ssh://git@host.example/owner/repo.git:photos/steel.dvc",
-        "git@host.example:owner/repo.git:data.dvc",
-        "/store/photos",
-    ],
+    ["ssh://git@host.example/owner/repo.git:photos/steel.dvc", "git@host.example:o/r.git:data.dvc"],
 )
 def test_data_that_a_pod_can_see_is_the_default_of_the_parameter(
     config: Config, tmp_path: Path, data: str
@@ -81,6 +75,18 @@ def test_data_that_a_pod_can_see_is_the_default_of_the_parameter(
     assert parameters["data"]["defaultValue"] == data
     assert parameters["revision"]["defaultValue"] == "v1"
     assert [path.name for path in tmp_path.iterdir()] == ["p.yaml"]
+
+
+def test_data_and_files_on_the_store_are_taken(config: Config, tmp_path: Path) -> None:
+    out = tmp_path / "p.yaml"
+    write_package(
+        override(config, ["mask_rcnn.weights=/store/w.safetensors", "base_model.source=/store/sd"]),
+        KIND,
+        out,
+        data="/store/photos",
+    )
+
+    assert "/store/w.safetensors" in out.read_text()
 
 
 @pytest.mark.parametrize(
