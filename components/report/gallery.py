@@ -24,7 +24,8 @@ SHEETS_BUDGET = 1_900_000
 """Most bytes of compressed pictures; base64 makes them a third larger."""
 
 DRIVERS = 4
-"""Drivers shown for every fraction."""
+MOST_DRIVERS = 8
+"""Drivers shown for every fraction: one a class, but at least and at most so many."""
 
 _SHOTS = ((208, 88), (176, 84), (144, 80), (112, 76), (88, 70), (64, 60), (48, 50))
 _SHEETS = ((1200, 86), (1000, 80), (800, 76), (640, 70), (480, 60), (320, 50))
@@ -170,10 +171,9 @@ def driven(
     return strips
 
 
-def pick_drivers(
-    images: Sequence[Provenance], classes: Sequence[str], count: int = DRIVERS
-) -> list[str]:
+def pick_drivers(images: Sequence[Provenance], classes: Sequence[str]) -> list[str]:
     """Names of drivers, one class after the other, those of each class in their order."""
+    count = min(max(DRIVERS, len(classes)), MOST_DRIVERS)
     by_class: dict[str, list[str]] = {name: [] for name in classes}
     for one in images:
         names = by_class.setdefault(one.defect, [])

@@ -131,6 +131,16 @@ def _segmentation(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def method_strips(run: Run) -> list[gallery.Strip]:
+    """Driver by driver what the method does, with the most real photos that were used."""
+    for part in sorted(run.synthetics, key=lambda one: one.fraction, reverse=True):
+        synthetic = run.synthetic(part.fraction)
+        if synthetic is not None and synthetic.images:
+            shown = _drivers(run, part, synthetic.images)
+            return gallery.driven(run.dataset, synthetic, shown, most=1)
+    return []
+
+
 def _galleries(run: Run, samples: int) -> list[Gallery]:
     dataset, classes = run.dataset, len(run.dataset.classes)
     found = []

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from components.dataset import write_image
 from components.outcome import Outcome
 from components.progress import say
 from components.report.inputs import read_run
-from components.report.page import render
+from components.report.overview import overview
+from components.report.page import method_strips, render
 from components.report.settings import ReportSettings
 from components.report.summary import dump, summarise, verdicts
 
@@ -24,10 +26,10 @@ def write(
     qualities: list[Path],
     config: str,
 ) -> Outcome:
-    """Write `summary.json`, and `report.html`, which needs nothing beside itself.
+    """Write `summary.json`, `overview.png`, and `report.html`, which needs nothing beside itself.
 
     Args:
-        out: Receives the two files.
+        out: Receives the files.
         settings: The step's settings.
         dataset: The dataset artifact.
         drivers: The drivers of the annotated training frames.
@@ -50,6 +52,9 @@ def write(
     page = render(run, summary, settings.samples)
     _write(out / "summary.json", dump(summary))
     _write(out / "report.html", page)
+    picture = overview(method_strips(run))
+    if picture is not None:
+        write_image(out / "overview.png", picture)
     for one in verdicts(run):
         say(f"{one.fraction * 100:g} % of the real photos: {one.word}. {one.sentence}")
     return Outcome(metrics={"page_megabytes": len(page.encode()) / 1e6})

@@ -5,7 +5,16 @@ import pytest
 
 from components.dataset import write_image
 from components.report import gallery
-from components.report.gallery import Sheet, Shot, evenly, outlined, pick_drivers, previews
+from components.report.gallery import (
+    Sheet,
+    Shot,
+    Strip,
+    evenly,
+    outlined,
+    pick_drivers,
+    previews,
+)
+from components.report.overview import overview
 from components.synthetic import Provenance
 
 
@@ -48,9 +57,9 @@ def test_drivers_are_taken_from_all_classes_in_turn() -> None:
         return Provenance(driver, "s", "m", driver, defect, "p", 0)
 
     images = [one("1", "pit"), one("2", "pit"), one("3", "pit"), one("4", "crack")]
-    assert pick_drivers(images, ("crack", "pit", "burn"), 3) == ["4", "1", "2"]
-    assert pick_drivers(images, ("crack", "pit"), 9) == ["4", "1", "2", "3"]
-    assert pick_drivers([], ("crack",), 3) == []
+    assert pick_drivers(images, ("crack", "pit", "burn")) == ["4", "1", "2", "3"]
+    assert pick_drivers(images, ("crack", "pit")) == ["4", "1", "2", "3"]
+    assert pick_drivers([], ("crack",)) == []
 
 
 def test_evenly_spaced_items() -> None:
@@ -64,3 +73,15 @@ def test_previews_are_optional(tmp_path: Path) -> None:
     write_image(tmp_path / "preview" / "some_groups.png", noise(8))
     (found,) = previews(tmp_path, "data")
     assert found.caption == "data: some groups"
+
+
+def test_the_overview_has_a_row_for_every_full_strip() -> None:
+    shots = [Shot(noise(20), None, 1, name) for name in ("photo", "driver", "sample")]
+    short = Strip("pit", shots[:1])
+    picture = overview([Strip("crack", shots), short, Strip("burn", shots)])
+    assert picture is not None
+    alone = overview([Strip("crack", shots)])
+    assert alone is not None
+    assert picture.shape[1] == alone.shape[1]
+    assert picture.shape[0] > alone.shape[0]
+    assert overview([]) is None
