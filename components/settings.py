@@ -1,6 +1,7 @@
 """The frozen, validated settings that every step takes."""
 
-from typing import ClassVar
+import json
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +19,19 @@ class Settings(BaseModel):
 
     PLACES: ClassVar[dict[str, str]] = {}
     """Fields that say where a file lies, each with the field that has its content's digest."""
+
+    @classmethod
+    def read(cls, baked: str, **changes: Any) -> Self:
+        """The settings that a pipeline package holds, with what a person changed for this run.
+
+        Args:
+            baked: The settings as JSON.
+            changes: Values of fields that are parameters of the pipeline.
+
+        Raises:
+            ValueError: If a value is out of its range.
+        """
+        return cls.model_validate({**json.loads(baked), **changes})
 
     def content(self) -> str:
         """The settings as canonical JSON, for a result's key.

@@ -1,9 +1,9 @@
 """The edge between a step, which computes, and the system that runs it.
 
 A component calls `run` with its step function. `run` looks the step up in the store, runs it at
-most once for the same content, continues what an interrupted try left, records time, memory and
-lineage, and passes the result on: files to KFP's artifact, finite numbers to KFP's metrics, all
-of it to MLflow.
+most once for the same content, continues what an interrupted try left, tries again what failed for
+a passing reason (components/retry.py), records time, memory and lineage, and passes the result on:
+files to KFP's artifact, finite numbers to KFP's metrics, pictures to KFP's UI, all of it to MLflow.
 
 Environment variables, set by whoever runs the pipeline and never part of a result:
 
@@ -12,6 +12,7 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
                        MLflow; without it the task logs itself
     DEFECTORY_LEASE    a file that is locked while a step computes, so that the tasks of one
                        machine do not compete for its cores or its accelerator
+    DEFECTORY_RUN      the id of the pipeline's run in KFP, by which MLflow's runs find each other
     DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
                        in a fork (components/warm.py); without it a step computes in its task
 """
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from components.progress import LABEL, say
+from components.retry import patiently
 from components.settings import Settings
 from components.store import (
     RECORD,
@@ -36,15 +38,19 @@ from components.store import (
     Store,
     digest_code,
     digest_packages,
+    digest_step,
     digest_tree,
     key,
     place,
 )
-from components.warm import Call, perform, perform_warm
+from components.viewer import page as page_of
+from components.viewer import table as table_of
+from components.warm import Call, Done, perform, perform_warm
 
 STORE = "DEFECTORY_STORE"
 SPOOL = "DEFECTORY_SPOOL"
 LEASE = "DEFECTORY_LEASE"
+RUN = "DEFECTORY_RUN"
 WARM = "DEFECTORY_WARM"
 
 
@@ -96,6 +102,15 @@ def read_record(folder: Path) -> Record:
     return Record(**fields, lineage=lineage)
 
 
+def fraction_of(artifact: Any) -> float:
+    """The fraction of the real data that a KFP artifact was made from.
+
+    A step in a loop inside the loop over the fractions asks an artifact: KFP's local runner gives
+    the inner loop's item where the outer one's is meant.
+    """
+    return float(read_record(Path(artifact.path)).scalars["fraction"])
+
+
 def run(
     step: str,
     *,
@@ -105,8 +120,11 @@ def run(
     output: Any,
     label: str = "",
     metrics: Any | None = None,
+    page: Any | None = None,
+    table: Any | None = None,
     scalars: Mapping[str, Any] | None = None,
     places: Mapping[str, Path] | None = None,
+    code: str = "",
 ) -> None:
     """Run a step for a component, or reuse what it made before from the same content.
 
@@ -122,8 +140,14 @@ def run(
         output: KFP artifact that receives the result.
         label: Name of this task for people; the step's name by default.
         metrics: KFP metrics artifact that receives the numbers.
+        page: KFP HTML artifact that receives the step's page, or its pictures.
+        table: KFP Markdown artifact that receives the numbers as a table.
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
+        code: Digest that the step's code must have, from the pipeline's package; any when empty.
+
+    Raises:
+        ValueError: If the code here is not the code that the pipeline was compiled with.
     """
     label = label or name
     os.environ[LABEL] = label
@@ -142,7 +166,14 @@ def run(
         parameter: [one.digest for one in value] if isinstance(value, list) else value.digest
         for parameter, value in sources.items()
     }
-    content = key(digest_code(step.partition(":")[0]), settings.content(), scalars, digests)
+    module = step.partition(":")[0]
+    here = digest_code(module)
+    if code and code != here:
+        raise ValueError(
+            f"the code of {name} here is {here[:12]}, the pipeline was compiled with {code[:12]}: "
+            "build the images from the commit that you compile, then compile and deploy again"
+        )
+    content = key(digest_step(module), settings.content(), scalars, digests)
 
     with contextlib.ExitStack() as stack:
         folder = os.environ.get(STORE) or stack.enter_context(tempfile.TemporaryDirectory())
@@ -152,7 +183,6 @@ def run(
         if not reused:
             if lease := os.environ.get(LEASE):
                 stack.enter_context(_locked(Path(lease)))
-            computing = time.monotonic()
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
             call = Call(
@@ -173,8 +203,7 @@ def run(
                 environment=dict(os.environ),
             )
             try:
-                warm = os.environ.get(WARM)
-                done = perform_warm(call, Path(warm)) if warm else perform(call)
+                done, seconds = patiently(lambda: _timed(call))
             except Exception as error:
                 say(f"failed: {error}")
                 raise
@@ -191,7 +220,7 @@ def run(
                 curves={one: [(int(x), float(y)) for x, y in points]
                         for one, points in outcome.curves.items()},
                 warnings=list(outcome.warnings),
-                seconds=time.monotonic() - computing,
+                seconds=seconds,
                 continued=continued,
                 memory=done.memory,
                 device_memory=done.device_memory,
@@ -200,7 +229,25 @@ def run(
             )  # fmt: skip
             slot.finish(asdict(record))
         _hand_over(slot, output, metrics, label, reused)
-    say("is done already" if reused else f"done in {time.monotonic() - computing:.1f} s")
+        _show(slot.result, label, page, table)
+    say("is done already" if reused else f"done in {seconds:.1f} s")
+
+
+def _timed(call: Call) -> tuple[Done, float]:
+    """Compute, and how many seconds it took."""
+    started = time.monotonic()
+    warm = os.environ.get(WARM)
+    done = perform_warm(call, Path(warm)) if warm else perform(call)
+    return done, time.monotonic() - started
+
+
+def _show(result: Path, label: str, page: Any | None, table: Any | None) -> None:
+    record = read_record(result)
+    shown = (label, record.metrics, record.warnings)
+    if page is not None:
+        Path(page.path).write_text(page_of(result, *shown), encoding="utf-8")
+    if table is not None:
+        Path(table.path).write_text(table_of(*shown), encoding="utf-8")
 
 
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
@@ -223,7 +270,7 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
     else:
         from components.tracking import log
 
-        log(slot.result, label=label, reused=reused, task=output.uri)
+        log(slot.result, label=label, reused=reused, task=output.uri, counted=metrics is not None)
 
 
 def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:

@@ -3,22 +3,37 @@
 run  <pipeline>                tags: data digest, git revision, KFP run id; params: all settings
   +- dreambooth 10 %           params, metrics, loss curves, pictures; tag: KFP task
   +- ...
+
+On a cluster KFP's own MLflow plugin may have made these runs already: the pipeline's is found by
+its tag `kfp.pipeline_run_id`, a task's by `MLFLOW_RUN_ID`. Then they are joined, and what the
+plugin logs itself (the task's parameters and its KFP metrics) is left to it. Without the plugin
+the gate makes the pipeline's run, with the same tags.
 """
 
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from components.store import RECORD
-from components.task import Record, read_record
+from components.task import RUN, Record, read_record
 
 EXPERIMENT = "defectory"
-PARENT = "DEFECTORY_MLFLOW_PARENT"
-"""Environment variable with the id of the pipeline's run, where somebody started one."""
+KFP_RUN = "kfp.pipeline_run_id"
+KFP_RUN_URL = "kfp.pipeline_run_url"
+"""Tags by which KFP's plugin marks the pipeline's run."""
 
+JOINED = "MLFLOW_RUN_ID"
+"""Environment variable with the id of the task's run, where KFP's plugin made one."""
+
+UI = "DEFECTORY_UI_URL"
+"""Environment variable with the address of the KFP UI."""
+
+_CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_STATES = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}
 _PER_REQUEST = 1000
 _LONGEST_PARAM = 6000
 
@@ -37,6 +52,9 @@ class Tracker:
         from mlflow.tracking import MlflowClient
 
         self.client = MlflowClient(tracking_uri=uri)
+        if given := os.environ.get("MLFLOW_EXPERIMENT_ID"):
+            self.experiment = given
+            return
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         found = self.client.get_experiment_by_name(name)
         if found is None:
@@ -48,8 +66,29 @@ class Tracker:
     def start(self, name: str, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
         """Start the run that stands for a whole pipeline run; returns its id."""
         run = self.client.create_run(self.experiment, run_name=name, tags=dict(tags))
-        self._params(run.info.run_id, params)
+        self.params(run.info.run_id, params)
         return str(run.info.run_id)
+
+    def run_of(self, pipeline_run: str) -> str | None:
+        """The id of the run that stands for a pipeline run, whoever made it and where."""
+        from mlflow.entities import ViewType
+
+        experiments = [one.experiment_id for one in self.client.search_experiments()]
+        found = self.client.search_runs(
+            experiments,
+            f"tags.`{KFP_RUN}` = '{pipeline_run}'",
+            run_view_type=ViewType.ACTIVE_ONLY,
+            order_by=["attributes.start_time ASC"],
+        )
+        tops = [one for one in found if "mlflow.parentRunId" not in one.data.tags]
+        return str(tops[0].info.run_id) if tops else None
+
+    def ensure(self, pipeline_run: str) -> str:
+        """The run that stands for a pipeline run; started with KFP's tags if there is none."""
+        tags = {KFP_RUN: pipeline_run}
+        if base := os.environ.get(UI, "").rstrip("/"):
+            tags[KFP_RUN_URL] = f"{base}/#/runs/details/{pipeline_run}"
+        return self.run_of(pipeline_run) or self.start(f"{EXPERIMENT} {pipeline_run}", tags, {})
 
     def tag(self, run: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -60,7 +99,17 @@ class Tracker:
         """End a run with its true state."""
         self.client.set_terminated(run, "FINISHED" if succeeded else "FAILED")
 
-    def step(self, result: Path, *, label: str, reused: bool, task: str, parent: str | None) -> str:
+    def step(
+        self,
+        result: Path,
+        *,
+        label: str,
+        reused: bool,
+        task: str,
+        parent: str | None,
+        joined: str | None = None,
+        counted: bool = False,
+    ) -> str:
         """Log a finished step as a child run; returns its id.
 
         Args:
@@ -69,25 +118,36 @@ class Tracker:
             reused: Whether the result comes from an earlier run.
             task: The task's id in KFP.
             parent: Id of the pipeline's run; None logs a run of its own.
+            joined: Id of the run that KFP's plugin has made for this task; None makes one.
+            counted: Whether the step's metrics are KFP metrics too, which the plugin logs.
         """
         from mlflow.entities import Metric, RunTag
 
         record = read_record(result)
         tags = {
             "defectory.step": record.step,
+            "defectory.label": label,
             "defectory.key": record.key,
             "defectory.digest": record.digest,
             "defectory.reused": str(reused).lower(),
             "defectory.data_digest": _data_digest(record),
             "kfp.task_id": task,
         }
-        if parent:
-            tags["mlflow.parentRunId"] = parent
-        run = self.client.create_run(self.experiment, run_name=label, tags=tags)
-        identity = str(run.info.run_id)
-        self._params(identity, {**record.settings, **record.scalars})
+        settings = {**record.settings, **record.scalars}
+        if joined is None:
+            if parent:
+                tags["mlflow.parentRunId"] = parent
+            run = self.client.create_run(self.experiment, run_name=label, tags=tags)
+            identity = str(run.info.run_id)
+            self.params(identity, settings)
+        else:
+            identity = joined
+            self.tag(identity, tags)
+            # The plugin logs the task's own parameters: the same name with another value is an
+            # error that would lose all of them.
+            self.params(identity, {f"settings.{name}": one for name, one in settings.items()})
         measured = {
-            **record.metrics,
+            **({} if joined is not None and counted else record.metrics),
             "seconds": record.seconds,
             "peak_memory_bytes": float(record.memory),
             "peak_device_memory_bytes": float(record.device_memory),
@@ -112,12 +172,18 @@ class Tracker:
             self.client.log_batch(
                 identity, metrics=points[start : start + _PER_REQUEST], tags=warnings
             )
-        for path in _worth_keeping(result):
-            self.client.log_artifact(identity, str(path), path.parent.name)
-        self.client.set_terminated(identity)
+        self.files(identity, _worth_keeping(result))
+        if joined is None:
+            self.client.set_terminated(identity)
         return identity
 
-    def _params(self, run: str, params: Mapping[str, Any]) -> None:
+    def files(self, run: str, paths: Iterable[Path]) -> None:
+        """Keep files of a result, each below the name of its folder."""
+        for path in paths:
+            self.client.log_artifact(run, str(path), path.parent.name)
+
+    def params(self, run: str, params: Mapping[str, Any]) -> None:
+        """Log parameters, each as text."""
         from mlflow.entities import Param
 
         flat = [
@@ -129,19 +195,64 @@ class Tracker:
             self.client.log_batch(run, params=flat[start : start + 100])
 
 
-def log(result: Path, *, label: str, reused: bool, task: str) -> None:
-    """Log a finished step from the task itself, where nobody collects the notices.
+def log(result: Path, *, label: str, reused: bool, task: str, counted: bool) -> None:
+    """Log a finished step from the task itself, where nobody collects the notices."""
 
-    An MLflow server that cannot be reached costs the run nothing but its entry there.
-    """
-    from mlflow.exceptions import MlflowException
+    def step(tracker: Tracker) -> None:
+        pipeline_run = os.environ.get(RUN)
+        tracker.step(
+            result,
+            label=label,
+            reused=reused,
+            task=task,
+            parent=tracker.run_of(pipeline_run) if pipeline_run else None,
+            joined=os.environ.get(JOINED),
+            counted=counted,
+        )
 
+    _told(step)
+
+
+def begin(pipeline_run: str, *, tags: Mapping[str, str], params: Mapping[str, Any]) -> None:
+    """Make or find the run that stands for a pipeline run, and say what it is about."""
+
+    def open_run(tracker: Tracker) -> None:
+        run = tracker.ensure(pipeline_run)
+        tracker.tag(run, {name: value for name, value in tags.items() if value})
+        tracker.params(run, params)
+
+    _told(open_run)
+
+
+def keep(pipeline_run: str, files: Iterable[Path]) -> None:
+    """Put files to the run that stands for a pipeline run."""
+    _told(lambda tracker: tracker.files(tracker.ensure(pipeline_run), files))
+
+
+def end(pipeline_run: str, state: str, error: str) -> None:
+    """End the run that stands for a pipeline run with its true state."""
+
+    def close(tracker: Tracker) -> None:
+        run = tracker.ensure(pipeline_run)
+        tags = {"defectory.state": state} | ({"defectory.error": error} if error else {})
+        tracker.tag(run, tags)
+        tracker.client.set_terminated(run, _STATES.get(state, "FAILED"))
+
+    _told(close)
+
+
+def _told(tell: Callable[[Tracker], None]) -> None:
+    """Tell MLflow, where one is configured; that it cannot be told costs the run nothing."""
     from components.progress import say
 
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        return
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     try:
-        Tracker().step(result, label=label, reused=reused, task=task, parent=os.environ.get(PARENT))
-    except MlflowException as error:
-        say(f"not logged to MLflow: {error}")
+        tell(Tracker())
+    except Exception as error:  # MLflow's stores raise errors of every kind
+        reason = _CREDENTIALS.sub("//", f"{type(error).__name__}: {error}")
+        say(f"not logged to MLflow: {reason}")
 
 
 def _data_digest(record: Record) -> str:

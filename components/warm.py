@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from components.outcome import Outcome
+from components.retry import Passing, transient
 
 PRELOADED = (
     "cv2",
@@ -86,6 +87,10 @@ class StepFailed(Exception):
     """The step raised an error; its traceback went to the task's output."""
 
 
+class StepFailedForNow(StepFailed, Passing):
+    """The step raised an error that may pass."""
+
+
 def named(reference: str) -> Any:
     """The object that `module:name` names."""
     module, _, name = reference.partition(":")
@@ -120,7 +125,7 @@ def perform_warm(call: Call, address: Path) -> Done:
         raise StepFailed("the process that computed it was killed, perhaps for lack of memory")
     fields = json.loads(answer)
     if "error" in fields:
-        raise StepFailed(fields["error"])
+        raise (StepFailedForNow if fields["passing"] else StepFailed)(fields["error"])
     return Done(Outcome(**fields.pop("outcome")), **fields)
 
 
@@ -178,7 +183,10 @@ def _answer(connection: socket.socket) -> None:
                 code = 0
             except Exception as error:
                 traceback.print_exc()
-                answer = {"error": f"{type(error).__name__}: {error}"}
+                answer = {
+                    "error": f"{type(error).__name__}: {error}",
+                    "passing": transient(error),
+                }
             stream.write(json.dumps(answer) + "\n")
             stream.flush()
     sys.stdout.flush()

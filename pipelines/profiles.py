@@ -11,7 +11,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
-from components.task import STORE
+from components.task import RUN, STORE
 from pipelines import names
 
 MINUTE = 60
@@ -216,6 +216,8 @@ def _connect(task: Any, step: str) -> None:
         return
     kubernetes.mount_pvc(task, names.STORE_CLAIM, names.STORE_MOUNT)
     task.set_env_variable(STORE, names.STORE_MOUNT)
+    # Not a parameter, which would be part of the cache's key.
+    kubernetes.use_field_path_as_env(task, RUN, "metadata.labels['pipeline/runid']")
     kubernetes.use_config_map_as_env(
         task, names.CONFIG_MAP, {key: key for key in names.CONFIG_KEYS}, optional=True
     )

@@ -6,11 +6,16 @@ from components.image import image
 
 
 @dsl.component(base_image=image("data"), install_kfp_package=False)
-def base_model(settings: str, model: dsl.Output[dsl.Model]):
+def base_model(
+    settings: str,
+    code: str,
+    model: dsl.Output[dsl.Model],
+):
     """Fetch the diffusion model that everything starts from.
 
     Args:
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         model: A folder in the diffusers format, safetensors only.
     """
     from components.base_model.settings import BaseModelSettings
@@ -19,7 +24,8 @@ def base_model(settings: str, model: dsl.Output[dsl.Model]):
     run(
         "components.base_model.resolve:resolve",
         name="base_model",
-        settings=BaseModelSettings.model_validate_json(settings),
+        settings=BaseModelSettings.read(settings),
         inputs={},
         output=model,
+        code=code,
     )

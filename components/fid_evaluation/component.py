@@ -13,8 +13,10 @@ def fid_evaluation(
     fraction: float,
     seed: int,
     settings: str,
+    code: str,
     quality: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
+    table: dsl.Output[dsl.Markdown],
 ):
     """Score a synthetic set: distance to real photos, diversity, adherence to its masks.
 
@@ -25,8 +27,10 @@ def fid_evaluation(
         fraction: Fraction of the real data that the set was made from.
         seed: Seed of the samples drawn here.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         quality: FID, KID, low-layer FID, diversity, adherence, each with its protocol.
         metrics: The finite ones.
+        table: The numbers as a table, for the UI.
     """
     from components.fid_evaluation.settings import FIDSettings
     from components.fraction import percent
@@ -36,9 +40,11 @@ def fid_evaluation(
         "components.fid_evaluation.evaluate:evaluate",
         name="fid_evaluation",
         label=f"fid_evaluation {percent(fraction)}",
-        settings=FIDSettings.model_validate_json(settings),
+        settings=FIDSettings.read(settings),
         inputs={"dataset": dataset, "synthetic": synthetic, "judge": segmenter},
         output=quality,
         metrics=metrics,
+        table=table,
         scalars={"fraction": float(fraction), "seed": seed},
+        code=code,
     )

@@ -12,8 +12,10 @@ def iou_evaluation(
     fraction: float,
     seed: int,
     settings: str,
+    code: str,
     scores: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
+    table: dsl.Output[dsl.Markdown],
 ):
     """Score the segmenters of one fraction on the held-out test part.
 
@@ -23,8 +25,10 @@ def iou_evaluation(
         fraction: The fraction of the real data that they were trained on.
         seed: Seed of the bootstrap.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         scores: mAP, IoU and Hausdorff distance with intervals, per class and overall.
         metrics: The overall numbers.
+        table: The overall numbers as a table, for the UI.
     """
     from components.fraction import percent
     from components.iou_evaluation.settings import IoUSettings
@@ -34,9 +38,11 @@ def iou_evaluation(
         "components.iou_evaluation.evaluate:evaluate",
         name="iou_evaluation",
         label=f"iou_evaluation {percent(fraction)}",
-        settings=IoUSettings.model_validate_json(settings),
+        settings=IoUSettings.read(settings),
         inputs={"dataset": dataset, "networks": networks},
         output=scores,
         metrics=metrics,
+        table=table,
         scalars={"fraction": float(fraction), "seed": seed},
+        code=code,
     )

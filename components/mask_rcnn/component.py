@@ -9,37 +9,46 @@ from components.image import image
 def mask_rcnn(
     dataset: dsl.Input[dsl.Dataset],
     synthetic: dsl.Input[dsl.Dataset],
-    fraction: float,
     experiment: dict,
+    seed: int,
+    steps: int,
     settings: str,
+    code: str,
     network: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    page: dsl.Output[dsl.HTML],
 ):
     """Train Mask R-CNN in one regime and let it predict the held-out parts.
 
     Args:
         dataset: The dataset artifact.
-        synthetic: The synthetic set of this fraction.
-        fraction: Fraction of the real data to train on.
-        experiment: `regime` and `seed` of the training.
+        synthetic: The synthetic set of the fraction of the real data to train on.
+        experiment: `regime` of the training, and which `repeat` of it this is.
+        seed: Seed of the run; every repeat takes the next one.
+        steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         network: The trained segmenter and its predictions.
         metrics: Scores on the validation part.
+        page: Predictions on the validation part, for the UI.
     """
     from components.fraction import percent
     from components.mask_rcnn.settings import MaskRCNNSettings
-    from components.task import run
+    from components.task import fraction_of, run
 
-    regime, seed = str(experiment["regime"]), int(experiment["seed"])
+    fraction = fraction_of(synthetic)
+    regime, seed = str(experiment["regime"]), seed + int(experiment["repeat"])
     run(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} {regime.replace('_', ' ')}, seed {seed}",
-        settings=MaskRCNNSettings.model_validate_json(settings),
+        settings=MaskRCNNSettings.read(settings, steps=steps),
         inputs={"dataset": dataset} | ({} if regime == "real" else {"synthetic": synthetic}),
         output=network,
         metrics=metrics,
-        scalars={"fraction": float(fraction), "regime": regime, "seed": seed},
+        page=page,
+        scalars={"fraction": fraction, "regime": regime, "seed": seed},
+        code=code,
     )
 
 
@@ -48,7 +57,9 @@ def judge(
     dataset: dsl.Input[dsl.Dataset],
     fraction: float,
     seed: int,
+    steps: int,
     settings: str,
+    code: str,
     network: dsl.Output[dsl.Model],
 ):
     """Train the segmenter on real photos that later says whether synthetic defects are there.
@@ -59,7 +70,9 @@ def judge(
         dataset: The dataset artifact.
         fraction: Fraction of the real data to train on, the largest of the run.
         seed: Seed of the training.
+        steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         network: The trained segmenter and its predictions.
     """
     from components.fraction import percent
@@ -70,8 +83,9 @@ def judge(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} real, seed {seed}, the judge",
-        settings=MaskRCNNSettings.model_validate_json(settings),
+        settings=MaskRCNNSettings.read(settings, steps=steps),
         inputs={"dataset": dataset},
         output=network,
         scalars={"fraction": float(fraction), "regime": "real", "seed": seed},
+        code=code,
     )

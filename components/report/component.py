@@ -18,7 +18,9 @@ def report(
     qualities: dsl.Input[list[dsl.Artifact]],
     config: str,
     settings: str,
-    page: dsl.Output[dsl.Artifact],
+    code: str,
+    files: dsl.Output[dsl.Artifact],
+    page: dsl.Output[dsl.HTML],
 ):
     """Write the report and the summary of the whole run.
 
@@ -34,7 +36,9 @@ def report(
         qualities: The synthetic sets' scores, one a fraction.
         config: The whole run's configuration as JSON.
         settings: The step's settings as JSON.
-        page: `report.html` and `summary.json`.
+        code: Digest of the step's code in the pipeline's package.
+        files: `report.html` and `summary.json`.
+        page: The report, for the UI.
     """
     from components.report.settings import ReportSettings
     from components.task import run
@@ -42,7 +46,7 @@ def report(
     run(
         "components.report.write:write",
         name="report",
-        settings=ReportSettings.model_validate_json(settings),
+        settings=ReportSettings.read(settings),
         inputs={
             "dataset": dataset,
             "drivers": drivers,
@@ -54,6 +58,8 @@ def report(
             "scores": scores,
             "qualities": qualities,
         },
-        output=page,
+        output=files,
+        page=page,
         scalars={"config": config},
+        code=code,
     )

@@ -12,7 +12,9 @@ def prior(
     resolution: int,
     seed: int,
     settings: str,
+    code: str,
     images: dsl.Output[dsl.Dataset],
+    page: dsl.Output[dsl.HTML],
 ):
     """Draw the class images for prior preservation with the base model's own sampler.
 
@@ -22,7 +24,9 @@ def prior(
         resolution: Side of the images, pixels.
         seed: Seed of the images.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         images: The class images.
+        page: Some class images, for the UI.
     """
     from components.task import run
     from components.valvano.dreambooth.settings import PriorSettings
@@ -30,10 +34,12 @@ def prior(
     run(
         "components.valvano.dreambooth.prior:draw_prior",
         name="prior",
-        settings=PriorSettings.model_validate_json(settings),
+        settings=PriorSettings.read(settings),
         inputs={"base": base},
         output=images,
+        page=page,
         scalars={"noun": noun, "resolution": resolution, "seed": seed},
+        code=code,
     )
 
 
@@ -46,9 +52,12 @@ def dreambooth(
     token: str,
     noun: str,
     seed: int,
+    steps: int,
     settings: str,
+    code: str,
     concept: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    page: dsl.Output[dsl.HTML],
 ):
     """Phase 1: teach the base model the concept, with class-specific prior preservation.
 
@@ -60,9 +69,12 @@ def dreambooth(
         token: Rare word that names the concept.
         noun: Class noun of the domain.
         seed: Seed of the training.
+        steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         concept: The fine-tuned model, a folder in the diffusers format.
         metrics: Final losses.
+        page: Samples and losses, for the UI.
     """
     from components.fraction import percent
     from components.task import run
@@ -72,9 +84,11 @@ def dreambooth(
         "components.valvano.dreambooth.train:train",
         name="dreambooth",
         label=f"dreambooth {percent(fraction)}",
-        settings=DreamBoothSettings.model_validate_json(settings),
+        settings=DreamBoothSettings.read(settings, steps=steps),
         inputs={"dataset": dataset, "base": base, "prior": prior_images},
         output=concept,
         metrics=metrics,
+        page=page,
         scalars={"fraction": float(fraction), "token": token, "noun": noun, "seed": seed},
+        code=code,
     )

@@ -13,9 +13,12 @@ def hypernetwork(
     fraction: float,
     token: str,
     seed: int,
+    steps: int,
     settings: str,
+    code: str,
     control: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
+    page: dsl.Output[dsl.HTML],
 ):
     """Phase 2: train the copy that reads the driver and steers the frozen model.
 
@@ -26,9 +29,12 @@ def hypernetwork(
         fraction: Fraction of the real data to train on.
         token: Rare word that names the concept.
         seed: Seed of the training.
+        steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         control: The hypernetwork, a diffusers ControlNet.
         metrics: Final losses.
+        page: Samples and losses, for the UI.
     """
     from components.fraction import percent
     from components.task import run
@@ -38,9 +44,11 @@ def hypernetwork(
         "components.valvano.hypernetwork.train:train",
         name="hypernetwork",
         label=f"hypernetwork {percent(fraction)}",
-        settings=HyperNetworkSettings.model_validate_json(settings),
+        settings=HyperNetworkSettings.read(settings, steps=steps),
         inputs={"dataset": dataset, "drivers": drivers, "concept": concept},
         output=control,
         metrics=metrics,
+        page=page,
         scalars={"fraction": float(fraction), "token": token, "seed": seed},
+        code=code,
     )

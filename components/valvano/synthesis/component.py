@@ -12,10 +12,15 @@ def plan(
     fraction: float,
     token: str,
     seed: int,
+    count: int,
+    samples: int,
+    shards: int,
     settings: str,
+    code: str,
     planned: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
-):
+    table: dsl.Output[dsl.Markdown],
+) -> list[int]:
     """Decide every synthetic image before any is drawn.
 
     Args:
@@ -24,9 +29,17 @@ def plan(
         fraction: Fraction of the real data whose masks may be used.
         token: Rare word that names the concept.
         seed: Seed of the plan.
+        count: Images of the plan; replaces that of the settings.
+        samples: Images drawn from one driver; replaces that of the settings.
+        shards: Number of parts that the plan is drawn in.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         planned: One row an image: photo, augmentation, mask, placement, class, prompt, seed.
         metrics: Coverage of the plan.
+        table: Coverage of the plan as a table, for the UI.
+
+    Returns:
+        Numbers of the shards, from 0, to loop over.
     """
     from components.fraction import percent
     from components.task import run
@@ -36,12 +49,15 @@ def plan(
         "components.valvano.synthesis.plan:make_plan",
         name="plan",
         label=f"plan {percent(fraction)}",
-        settings=PlanSettings.model_validate_json(settings),
+        settings=PlanSettings.read(settings, images=count, samples=samples),
         inputs={"dataset": dataset, "drivers": drivers},
         output=planned,
         metrics=metrics,
+        table=table,
         scalars={"fraction": float(fraction), "token": token, "seed": seed},
+        code=code,
     )
+    return list(range(shards))
 
 
 @dsl.component(base_image=image("diffusion"), install_kfp_package=False)
@@ -51,10 +67,10 @@ def synthesis(
     planned: dsl.Input[dsl.Dataset],
     concept: dsl.Input[dsl.Model],
     control: dsl.Input[dsl.Model],
-    fraction: float,
     shard: int,
     shards: int,
     settings: str,
+    code: str,
     images: dsl.Output[dsl.Dataset],
 ):
     """Draw one shard of the plan.
@@ -65,21 +81,21 @@ def synthesis(
         planned: The plan.
         concept: The model of phase 1.
         control: The hypernetwork of phase 2.
-        fraction: Fraction of the real data that the models were trained on.
         shard: Number of this shard, from 0.
         shards: Number of shards.
         settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         images: The shard's images.
     """
     from components.fraction import percent
-    from components.task import run
+    from components.task import fraction_of, run
     from components.valvano.synthesis.settings import SynthesisSettings
 
     run(
         "components.valvano.synthesis.draw:draw",
         name="synthesis",
-        label=f"synthesis {percent(fraction)}, shard {shard + 1} of {shards}",
-        settings=SynthesisSettings.model_validate_json(settings),
+        label=f"synthesis {percent(fraction_of(planned))}, shard {shard + 1} of {shards}",
+        settings=SynthesisSettings.read(settings),
         inputs={
             "dataset": dataset,
             "drivers": drivers,
@@ -89,6 +105,7 @@ def synthesis(
         },
         output=images,
         scalars={"shard": int(shard), "shards": int(shards)},
+        code=code,
     )
 
 
@@ -99,7 +116,11 @@ def synthetic_set(
     planned: dsl.Input[dsl.Dataset],
     parts: dsl.Input[list[dsl.Dataset]],
     fraction: float,
+    seed: int,
+    settings: str,
+    code: str,
     synthetic: dsl.Output[dsl.Dataset],
+    page: dsl.Output[dsl.HTML],
 ):
     """Merge the shards into one set: images, COCO annotations, provenance.
 
@@ -109,18 +130,24 @@ def synthetic_set(
         planned: The plan.
         parts: The shards' images.
         fraction: Fraction of the real data that the set was made from.
+        seed: Seed of the defect-free frames that masks are compared on.
+        settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         synthetic: The synthetic set.
+        page: Sample images with their masks, for the UI.
     """
     from components.fraction import percent
-    from components.settings import Settings
     from components.task import run
+    from components.valvano.synthesis.settings import SetSettings
 
     run(
         "components.valvano.synthesis.merge:merge",
         name="synthetic_set",
         label=f"synthetic set {percent(fraction)}",
-        settings=Settings(),
+        settings=SetSettings.read(settings),
         inputs={"dataset": dataset, "drivers": drivers, "plan": planned, "parts": parts},
         output=synthetic,
-        scalars={"fraction": float(fraction)},
+        page=page,
+        scalars={"fraction": float(fraction), "seed": seed},
+        code=code,
     )

@@ -1,0 +1,1 @@
+"""The exit handler: how a run really ended."""

@@ -1,0 +1,99 @@
+"""Finds out how a run ended, and tells MLflow and the webhook."""
+
+import os
+from dataclasses import asdict, dataclass
+
+from components.final_status.webhook import post
+from components.history import Note, history
+from components.progress import LABEL, say
+from components.task import SPOOL, STORE
+
+UI = "DEFECTORY_UI_URL"
+"""Environment variable with the address of the KFP UI, for links."""
+
+_DONE = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
+_STOPPED = frozenset({"CANCELLED", "CANCELED", "CANCELLING"})
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        run: Its id in KFP.
+        state: `SUCCEEDED`, `FAILED` or `CANCELLED`.
+        unchanged_since: The earlier run that it would only have repeated; empty otherwise.
+        data: Address of the photos.
+        data_digest: Their content digest, as far as it is known.
+        error: What KFP says about the failure.
+        link: The run in the KFP UI, where its address is known.
+    """
+
+    run: str
+    state: str
+    unchanged_since: str
+    data: str
+    data_digest: str
+    error: str
+    link: str
+
+
+def close_run(
+    *, run: str, data: str, notify: bool, said: str, task: str, error: str | None
+) -> None:
+    """Record a run's final state.
+
+    Args:
+        run: Its id.
+        data: Address of the photos.
+        notify: Whether to post to the webhook.
+        said: The state that KFP gives.
+        task: The part of the pipeline that the state is of.
+        error: KFP's message, if it gives one.
+    """
+    os.environ[LABEL] = "final_status"
+    past = history(os.environ.get(STORE, ""))
+    note = past.read(run) if past is not None else None
+    state = final_state(said, note, kept=past is not None)
+    ending = Ending(
+        run=run,
+        state=state,
+        unchanged_since=note.unchanged if note else "",
+        data=data,
+        data_digest=note.digest if note else "",
+        error=(error or f"{task} ended as {said}") if state != "SUCCEEDED" else "",
+        link=link(run),
+    )
+    since = f", unchanged since run {ending.unchanged_since}" if ending.unchanged_since else ""
+    say(f"{state}{since}")
+    if not os.environ.get(SPOOL):
+        from components.tracking import end
+
+        end(run, state, ending.error)
+    if notify:
+        post({"pipeline": "defectory", **asdict(ending)})
+
+
+def final_state(said: str, note: Note | None, kept: bool) -> str:
+    """The true final state.
+
+    KFP's backend knows the state of a pipeline's inner part only from tasks that ran: it stays
+    `RUNNING` where the last ones were skipped or came from a cache, or where a pod was lost before
+    it could say anything. So what the run itself has left in the store decides first.
+
+    Args:
+        said: The state that KFP gives, in the words of its backend or of its local runner.
+        note: The run's note; None where there is none.
+        kept: Whether runs leave notes, that is, whether there is a store.
+    """
+    if note is not None and (note.finished or note.unchanged):
+        return "SUCCEEDED"
+    if said in _STOPPED:
+        return "CANCELLED"
+    return "SUCCEEDED" if said in _DONE and not kept else "FAILED"
+
+
+def link(run: str) -> str:
+    """The run in the KFP UI; empty where its address is not known."""
+    base = os.environ.get(UI, "").rstrip("/")
+    return f"{base}/#/runs/details/{run}" if base else ""

@@ -1,0 +1,1 @@
+"""What is kept of a run when all its steps are done."""

@@ -1,0 +1,29 @@
+"""Registers a run whose steps are all done: in the store's history and in MLflow."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components.history import history
+from components.progress import LABEL
+from components.task import SPOOL, STORE
+
+FILES = ("report.html", "summary.json")
+
+
+def publish(run: str, report: Path) -> None:
+    """Register a run.
+
+    Args:
+        run: Id of the run in KFP.
+        report: Folder of the report and the summary.
+    """
+    os.environ[LABEL] = "publication"
+    past = history(os.environ.get(STORE, ""))
+    note = past.read(run) if past is not None else None
+    if past is not None and note is not None:
+        past.finish(note, datetime.now(UTC).isoformat(timespec="seconds"))
+    if not os.environ.get(SPOOL):
+        from components.tracking import keep
+
+        keep(run, [report / name for name in FILES])
