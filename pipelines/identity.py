@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from components.store import digest_code
@@ -27,18 +27,18 @@ def code_of(component: Any) -> str:
     return digest_code(found[1])
 
 
-def package_of(components: Iterable[Any]) -> str:
+def package_of(codes: Mapping[Any, str]) -> str:
     """Digest of everything that a package brings to a run beside its configuration.
 
     Args:
-        components: All components of the pipeline that call a step.
+        codes: Every component that calls a step, with the digest of its code.
     """
     parts = {
         component.name: {
-            "code": code_of(component),
+            "code": code,
             "image": component.component_spec.implementation.container.image,
             "task": inspect.getsource(component.python_func),
         }
-        for component in components
+        for component, code in codes.items()
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -105,6 +105,7 @@ class _Build:
         self._offered = offered
         self._profile = profile
         self._pinned = pinned
+        self._codes = {component: code_of(component) for component in STEPS}
         self._places: Any = {}
 
     def whole(self, given: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ class _Build:
                     skip_unchanged=given["skip_unchanged"],
                     config=self._config.model_dump_json(),
                     schema=_SCHEMA,
-                    package=package_of(STEPS),
+                    package=package_of(self._codes),
                 ),
                 "gate",
             )
@@ -318,7 +319,7 @@ class _Build:
 
     def _step(self, component: Any, step: str, **arguments: Any) -> Any:
         """A task that calls a step; KFP may give its result again for the same arguments."""
-        code = code_of(component) if self._pinned else ""
+        code = self._codes[component] if self._pinned else ""
         task = component(**arguments, code=code).set_caching_options(True)
         if self._profile is not None:
             self._profile.apply(task, step, self._places)
