@@ -1,20 +1,36 @@
 # Segmenters and their judgement of synthetic images; with detectron2, or without it.
+ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 ARG TORCH
 ARG PROJECT
-# Where detectron2's source comes from: `repository`, `none`, or an image that is that source.
+# Where detectron2's source comes from: `repository`, `none`, or an image that holds it.
 ARG DETECTRON2=repository
 
-FROM ${PROJECT} AS project
+FROM ${BASE} AS uv
+ARG UV=0.13.9
+RUN --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=secret,id=pip \
+    --mount=type=secret,id=ca \
+    . /build/index && python3 -m pip install --quiet --no-cache-dir --target /uv "uv==$UV"
 
-FROM ${TORCH} AS clone
-USER 0
+FROM uv AS list
+RUN --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=bind,source=images/resolve,target=/build/resolve \
+    --mount=type=bind,source=requirements.lock,target=/build/requirements.lock \
+    --mount=type=bind,source=images/torch.txt,target=/build/torch.txt \
+    --mount=type=bind,source=images/detection.txt,target=/build/detection.txt \
+    --mount=type=secret,id=pip \
+    --mount=type=secret,id=ca \
+    /build/resolve /build/torch.txt /build/detection.txt
+
+FROM ${BASE} AS clone
 RUN apt-get update && apt-get install -y --no-install-recommends git
 ARG DETECTRON2_URL=https://github.com/facebookresearch/detectron2
 ARG DETECTRON2_REVISION=02b5c4e295e990042a714712c21dc79b731e8833
 WORKDIR /detectron2
-RUN --mount=type=secret,id=ca \
-    if [ -s /run/secrets/ca ]; then export GIT_SSL_CAINFO=/run/secrets/ca; fi \
-    && git init -q && git fetch -q --depth 1 "$DETECTRON2_URL" "$DETECTRON2_REVISION" \
+RUN --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=secret,id=ca \
+    . /build/index && git init -q \
+    && git fetch -q --depth 1 "$DETECTRON2_URL" "$DETECTRON2_REVISION" \
     && git checkout -q FETCH_HEAD && rm -r .git
 
 FROM scratch AS repository
@@ -30,25 +46,31 @@ USER 0
 RUN apt-get update && apt-get install -y --no-install-recommends g++
 WORKDIR /wheels
 # Its own kernels are compiled for the CPU: Mask R-CNN takes those for the GPU from torchvision.
-RUN --mount=type=bind,from=source,target=/source \
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
+    --mount=type=bind,from=source,target=/source \
     if [ -f /source/setup.py ]; then \
       cp -r /source /detectron2 \
-      && FORCE_CUDA=0 MAX_JOBS=2 python3 -m pip --python /opt/venv/bin/python wheel \
-           --no-build-isolation --no-deps --no-index --wheel-dir /wheels /detectron2; \
+      && FORCE_CUDA=0 MAX_JOBS=2 /uv/bin/uv build --wheel --offline --no-build-isolation \
+           --python /opt/venv/bin/python --out-dir /wheels /detectron2; \
     fi
+
+FROM ${PROJECT} AS project
 
 FROM ${TORCH}
 USER 0
-RUN --mount=type=bind,source=requirements.lock,target=/build/requirements.lock \
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
+    --mount=type=bind,from=list,source=/resolved,target=/resolved \
+    --mount=type=bind,source=images/index,target=/build/index \
     --mount=type=bind,source=images/install,target=/build/install \
-    --mount=type=bind,source=images/detection.txt,target=/build/detection.txt \
     --mount=type=secret,id=pip \
     --mount=type=secret,id=ca \
-    --mount=type=cache,target=/root/.cache/pip \
-    /build/install /build/detection.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
+    --mount=type=cache,target=/root/.cache/uv \
+    /build/install
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
+    --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
     for wheel in /wheels/*.whl; do \
-      if [ -f "$wheel" ]; then python3 -m pip --python /opt/venv/bin/python install --no-deps --no-index "$wheel"; fi; \
+      [ ! -f "$wheel" ] || /uv/bin/uv pip install --python /opt/venv/bin/python --no-cache \
+        --offline --no-deps --compile-bytecode "$wheel"; \
     done
 COPY --from=project /opt/defectory /opt/defectory
 USER 65532:0

@@ -1,15 +1,32 @@
 # The ground that the diffusion and the detection image stand on, so that both share one torch.
 ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
-FROM ${BASE}
-RUN --mount=type=bind,source=requirements.lock,target=/build/requirements.lock \
-    --mount=type=bind,source=images/install,target=/build/install \
+FROM ${BASE} AS uv
+ARG UV=0.13.9
+RUN --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=secret,id=pip \
+    --mount=type=secret,id=ca \
+    . /build/index && python3 -m pip install --quiet --no-cache-dir --target /uv "uv==$UV"
+
+FROM uv AS list
+RUN --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=bind,source=images/resolve,target=/build/resolve \
+    --mount=type=bind,source=requirements.lock,target=/build/requirements.lock \
     --mount=type=bind,source=images/torch.txt,target=/build/torch.txt \
     --mount=type=secret,id=pip \
     --mount=type=secret,id=ca \
-    --mount=type=cache,target=/root/.cache/pip \
-    /build/install /build/torch.txt
-# As in data.Dockerfile; what torch compiles or downloads would also go below /tmp.
+    /build/resolve /build/torch.txt
+
+FROM ${BASE}
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
+    --mount=type=bind,from=list,source=/resolved,target=/resolved \
+    --mount=type=bind,source=images/index,target=/build/index \
+    --mount=type=bind,source=images/install,target=/build/install \
+    --mount=type=secret,id=pip \
+    --mount=type=secret,id=ca \
+    --mount=type=cache,target=/root/.cache/uv \
+    /build/install
+# As in data.Dockerfile. Graphics cards are seen wherever the engine offers them.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/defectory \
     PYTHONUNBUFFERED=1 \

@@ -109,14 +109,14 @@ def build(request: Build) -> dict[DependencySet, Built]:
         raise ImagesFailed(f"nothing to push to: give a registry with --registry, or in {REGISTRY}")
     check_engine()
     secrets = _secrets(request)
+    own = {"detection": _detectron2(request.detectron2)} if "detection" in request.only else {}
     base = [f"BASE={request.base}"] if request.base else []
     made = {"data": _make("data", base, registry, request.network, secrets)}
     if set(request.only) - {"data"}:
         ground = _make(GROUND, base, registry, request.network, secrets)
-        upon = [f"TORCH={ground.reference}", f"PROJECT={made['data'].reference}"]
+        upon = [*base, f"TORCH={ground.reference}", f"PROJECT={made['data'].reference}"]
         for dependencies in sorted(set(request.only) - {"data"}):
-            own = _detectron2(request.detectron2) if dependencies == "detection" else []
-            arguments = [*upon, *own]
+            arguments = [*upon, *own.get(dependencies, [])]
             made[dependencies] = _make(dependencies, arguments, registry, request.network, secrets)
     built = {one: made[one] for one in SETS if one in request.only}
     if request.push:
@@ -127,7 +127,7 @@ def build(request: Build) -> dict[DependencySet, Built]:
 
 def listing() -> list[str]:
     """All images that an installation needs, ours first, then those that ours are built from."""
-    files = (FOLDER / "data.Dockerfile", FOLDER / f"{GROUND}.Dockerfile")
+    files = FOLDER.glob("*.Dockerfile")
     bases = {base for file in files for base in _BASE.findall(file.read_text())}
     lines = OTHERS.read_text().splitlines() if OTHERS.is_file() else []
     others = [line.partition("#")[0].strip() for line in lines]

@@ -1,0 +1,160 @@
+"""The containers of `defectory run --runner docker`: the same DAG, a container a task.
+
+KFP's DockerRunner shows a task nothing but KFP's own folder. The store, the notices, the photos
+and the files that the configuration names are therefore mounted too, each at the path that it has
+on this machine, so that nothing that a task says of a path has to be translated.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.base_model.settings import EMBEDDED
+from components.image import SETS, image
+from pipelines.config import Config
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+    from kfp.local import DockerRunner
+
+_LABEL = "dev.defectory.run"
+_SHARED_MEMORY = "2g"
+_HANDED_ON = ("HF_", "HUGGING_FACE_", "OMP_", "MKL_", "AWS_")
+_PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
+
+
+class EngineFailed(Exception):
+    """No engine, no image, or no container; the message says what to do."""
+
+
+@contextlib.contextmanager
+def containers(
+    out: Path,
+    writable: Sequence[Path],
+    readable: Sequence[Path],
+    environment: Mapping[str, str],
+) -> Iterator["DockerRunner"]:
+    """Give a runner whose containers end with this context, however it ends.
+
+    They run as the user who calls, on a root file system that cannot be written, with all GPUs of
+    the machine.
+
+    Args:
+        out: The run's folder, by which its containers are known.
+        writable: Existing folders that tasks write to.
+        readable: Existing files and folders that tasks only read.
+        environment: Environment of every task.
+
+    Raises:
+        EngineFailed: If there is no engine or no image, or if a container cannot be started.
+    """
+    import docker
+    from kfp import local
+
+    with contextlib.closing(_client()) as client:
+        _check_images(client)
+        # A run that was killed has left its containers: they would hold on to its store.
+        _remove(client, out)
+        try:
+            yield local.DockerRunner(
+                mounts=[*_mounts(writable, read_only=False), *_mounts(readable, read_only=True)],
+                environment=dict(environment) | _handed_on(os.environ),
+                user=f"{os.getuid()}:{os.getgid()}",
+                group_add=[str(group) for group in os.getgroups()],
+                labels={_LABEL: str(out)},
+                read_only=True,
+                tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
+                security_opt=["no-new-privileges"],
+                shm_size=_SHARED_MEMORY,
+                device_requests=_accelerators(),
+            )
+        except docker.errors.DockerException as error:
+            raise EngineFailed(
+                _advice(str(getattr(error, "explanation", None) or error))
+            ) from error
+        finally:
+            _remove(client, out)
+
+
+def named_files(config: Config) -> list[Path]:
+    """Files and folders of this machine that a configuration names."""
+    named = [config.mask_rcnn.weights, config.fid_evaluation.weights]
+    if config.base_model.source != EMBEDDED:
+        named.append(config.base_model.source)
+    return [path for path in (Path(one).expanduser() for one in named if one) if path.exists()]
+
+
+def _client() -> "DockerClient":
+    import docker
+
+    try:
+        client = docker.from_env()
+        client.ping()
+    except docker.errors.DockerException as error:
+        raise EngineFailed(
+            f"no Docker Engine answers ({error}): start it, or say where it is in DOCKER_HOST; "
+            "your user must be allowed to use it. Without one, --runner subprocess does the same"
+        ) from error
+    return client
+
+
+def _check_images(client: "DockerClient") -> None:
+    """An image with a registry's digest is pulled when it is needed; others must be here."""
+    here = {tag for one in client.images.list() for tag in one.tags}
+    wanted = [image(dependencies) for dependencies in SETS]
+    missing = [one for one in wanted if "@" not in one and one not in here]
+    if missing:
+        raise EngineFailed(
+            f"not on this machine: {', '.join(missing)}. `defectory images build` builds the "
+            "images; DEFECTORY_IMAGES names another list of them"
+        )
+
+
+def _remove(client: "DockerClient", out: Path) -> None:
+    from docker.errors import APIError
+
+    for one in client.containers.list(all=True, filters={"label": f"{_LABEL}={out}"}):
+        # It may end by itself, and be gone, at any moment.
+        with contextlib.suppress(APIError):
+            one.remove(force=True)
+
+
+def _mounts(paths: Sequence[Path], *, read_only: bool) -> list[Any]:
+    from docker.types import Mount
+
+    return [
+        Mount(target=str(path), source=str(path), type="bind", read_only=read_only)
+        for path in dict.fromkeys(path.resolve() for path in paths)
+    ]
+
+
+def _handed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.startswith(_HANDED_ON) or name.lower() in _PROXIES
+    }
+
+
+def _accelerators() -> list[Any]:
+    from docker.types import DeviceRequest
+
+    if not Path("/dev/nvidia0").exists():
+        return []
+    return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
+
+
+def _advice(reason: str) -> str:
+    if "could not select device driver" in reason:
+        return (
+            f"the engine cannot give a container the GPU ({reason}): install the NVIDIA Container "
+            "Toolkit and restart the engine"
+        )
+    if "Mounts denied" in reason or "bind source path does not exist" in reason:
+        return (
+            f"the engine cannot see a folder of this machine ({reason}): it must run on this "
+            "machine and be allowed to mount the run's folder and the photos"
+        )
+    return f"the engine could not run a container: {reason}"

@@ -1,0 +1,259 @@
+"""The images' recipes, their names, and what building says when it cannot."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from components import store
+from components.image import BUILT, REGISTRY, SETS, DependencySet, image
+from pipelines.images import FOLDER, OTHERS, Build, ImagesFailed, build, listing, tag
+
+ROOT = Path(__file__).parents[2]
+DIGEST = "sha256:" + "a" * 64
+
+GIVEN = {"kfp", "detectron2"}
+"""Installed without being listed: kfp alone, without what it needs; detectron2 as its own wheel."""
+
+
+def _dockerfile(name: str) -> str:
+    return (FOLDER / f"{name}.Dockerfile").read_text().replace("\\\n", " ")
+
+
+def _instructions(name: str, *kinds: str) -> list[str]:
+    lines = (line.strip() for line in _dockerfile(name).splitlines())
+    return [line for line in lines if line.split(" ")[0] in kinds]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _closure(names: list[str]) -> set[str]:
+    """The packages named, and all that they need on this platform."""
+    found: set[str] = set()
+    waiting = [(name, frozenset[str]()) for name in names]
+    seen = set()
+    while waiting:
+        name, extras = waiting.pop()
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        found.add(name)
+        try:
+            needed = [Requirement(one) for one in requires(name) or []]
+        except PackageNotFoundError:
+            continue
+        for one in needed:
+            context = [{"extra": extra} for extra in extras] or [{"extra": ""}]
+            if one.marker is None or any(one.marker.evaluate(each) for each in context):
+                waiting.append((_plain(one.name), frozenset(one.extras)))
+    return found
+
+
+def _listed(dependencies: str) -> list[str]:
+    lists = [dependencies] if dependencies == "data" else ["torch", dependencies]
+    lines = [line for one in lists for line in (FOLDER / f"{one}.txt").read_text().splitlines()]
+    return [_plain(line) for line in lines if line and not line.startswith("#")]
+
+
+def _steps() -> list[tuple[str, str, set[str]]]:
+    """Every component: its name, its image's dependency set, the project's modules it leads to."""
+    found = []
+    for path in sorted((ROOT / "components").rglob("component.py")):
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for decorator in node.decorator_list:
+                if chosen := re.search(r"image\('(\w+)'\)", ast.unparse(decorator)):
+                    references = re.findall(r"'(components\.[\w.]+)(?::\w+)?'", ast.unparse(node))
+                    named = {name for one in ast.walk(node) for name in store._named(one)}
+                    modules = set[str]()
+                    for one in {*named, *references}:
+                        modules |= store._imports(one)
+                    found.append((node.name, chosen[1], modules))
+    return found
+
+
+def _imported(modules: set[str]) -> set[str]:
+    """Other people's packages that modules import, wherever in them."""
+    found = set()
+    for module in modules:
+        for node in ast.walk(ast.parse(store._source(module).read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names) - {"components", "pipelines"}
+
+
+def test_an_image_holds_what_its_steps_import() -> None:
+    steps = _steps()
+    distributions = packages_distributions()
+    lacking = []
+    for step, dependencies, modules in steps:
+        installed = _closure(_listed(dependencies)) | GIVEN
+        for package in _imported(modules):
+            providers = {_plain(one) for one in distributions.get(package, [package])}
+            # mlflow-skinny is that part of mlflow which a task needs.
+            if not providers & installed:
+                lacking.append(f"{step} in {dependencies}: {package}")
+
+    assert len(steps) >= 14
+    assert {dependencies for _, dependencies, _ in steps} == set(SETS)
+    assert lacking == []
+
+
+def test_an_image_without_torch_is_only_for_steps_that_need_none() -> None:
+    assert "torch" not in _closure(_listed("data"))
+    assert {"torch", "diffusers"} <= _closure(_listed("diffusion"))
+    assert {"torch", "torchvision"} <= _closure(_listed("detection"))
+
+
+@pytest.mark.parametrize("name", ["data", "torch", "diffusion", "detection"])
+def test_a_base_is_a_build_argument_pinned_by_digest(name: str) -> None:
+    stages = _instructions(name, "FROM")
+    defaults = re.findall(r"^ARG BASE=(\S+)$", _dockerfile(name), re.MULTILINE)
+    earlier = {stage.split(" AS ")[1] for stage in stages if " AS " in stage}
+
+    assert len(stages) >= 3, "not in stages"
+    assert len(defaults) == 1
+    assert re.fullmatch(r"\S+:\S+@sha256:[0-9a-f]{64}", defaults[0])
+    for stage in stages:
+        origin = stage.split()[1]
+        assert re.fullmatch(r"\$\{\w+\}", origin) or origin == "scratch" or origin in earlier
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_an_image_runs_as_nobody_and_says_what_it_is(name: DependencySet) -> None:
+    ground = _dockerfile("data" if name == "data" else "torch")
+    (label,) = _instructions(name, "LABEL")
+
+    assert re.findall(r"^USER (\S+)$", _dockerfile(name), re.MULTILINE)[-1:] in (["65532:0"],) or (
+        name == "data" and "FROM packages\n" in _dockerfile(name)
+    )
+    assert re.findall(r"^USER (\S+)$", ground, re.MULTILINE)[-1 if name != "data" else 0] == (
+        "65532:0"
+    )
+    assert "HOME=/tmp" in ground
+    for one in ("source", "revision", "version"):
+        assert f"org.opencontainers.image.{one}=$" in label
+
+
+@pytest.mark.parametrize("name", ["data", "torch", "diffusion", "detection"])
+def test_secrets_are_mounted_and_never_copied(name: str) -> None:
+    text = _dockerfile(name)
+
+    assert "--mount=type=secret,id=ca" in text
+    assert not re.search(r"^(ARG|ENV|COPY).*(CERT|INDEX|PASSWORD|TOKEN)", text, re.MULTILINE)
+    assert ":latest" not in text
+
+
+def test_the_scripts_are_whole() -> None:
+    scripts = [FOLDER / one for one in ("index", "install", "resolve", "bootstrap")]
+    scripts += [ROOT / ".ci" / "run", ROOT / ".ci" / "containers"]
+
+    for script in scripts:
+        first = script.read_text().splitlines()[0]
+        shell = "bash" if "bash" in first else "sh"
+        subprocess.run([shell, "-n", str(script)], check=True)
+
+
+def test_a_name_is_never_latest_and_the_digest_counts_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "digests.json"
+    entry = {"id": DIGEST, "size": 1}
+    file.write_text(
+        json.dumps(
+            {
+                "data": entry | {"reference": "r.example:5000/x/data:1-a", "digest": DIGEST},
+                "diffusion": entry | {"reference": "defectory/diffusion:1-a", "digest": None},
+            }
+        )
+    )
+    monkeypatch.setenv(BUILT, str(file))
+    monkeypatch.setenv(REGISTRY, "r.example:5000/x/")
+
+    assert image("data") == f"r.example:5000/x/data@{DIGEST}"
+    assert image("diffusion") == "defectory/diffusion:1-a"
+    assert re.fullmatch(r"r\.example:5000/x/defectory/detection:\d+\.\d+\.\d+", image("detection"))
+
+
+def test_two_contents_never_share_a_tag() -> None:
+    assert tag("0.1.0", DIGEST) != tag("0.1.0", "sha256:" + "b" * 64)
+
+
+@pytest.mark.parametrize("content", [None, "no json", '["a list"]', '{"data": {"digest": null}}'])
+def test_a_file_of_images_that_is_none_is_refused(
+    content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "digests.json"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setenv(BUILT, str(file))
+
+    with pytest.raises(ValueError, match="defectory images build"):
+        image("data")
+
+
+def test_the_listing_has_ours_the_base_and_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tmp_path / "images.txt"
+    others.write_text("# KFP\nghcr.io/kubeflow/kfp-driver:2.17.0  # a remark\n\nmysql:8.4\n")
+    monkeypatch.setattr("pipelines.images.OTHERS", others)
+    lines = listing()
+
+    assert lines[: len(SETS)] == [image(one) for one in SETS]
+    assert lines[len(SETS)].startswith("python:3.11-slim-bookworm@sha256:")
+    assert lines[-2:] == ["ghcr.io/kubeflow/kfp-driver:2.17.0", "mysql:8.4"]
+
+
+def test_the_listing_names_no_image_without_a_version() -> None:
+    lines = listing()
+
+    assert len(lines) > len(SETS)
+    assert [one for one in lines if ":" not in one or one.endswith(":latest")] == []
+    if OTHERS.is_file():
+        assert len(lines) > len(SETS) + 10
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'nothing.sock'}")
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_building_without_an_engine_says_how_to_get_one() -> None:
+    with pytest.raises(ImagesFailed, match=r"DOCKER_HOST|install Docker Engine"):
+        build(Build())
+
+
+def test_pushing_nowhere_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(REGISTRY, raising=False)
+
+    with pytest.raises(ImagesFailed, match="--registry"):
+        build(Build(push=True))
+
+
+@pytest.mark.usefixtures("no_engine")
+def test_a_run_in_containers_without_an_engine_says_what_to_do(
+    tmp_path: Path, photo_folder: Path
+) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "run", "--preset", "smoke"]
+    done = subprocess.run(
+        [*command, "--runner", "docker", "--data", str(photo_folder), "--out", str(tmp_path / "o")],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+    assert done.returncode not in (0, 2)
+    assert "no Docker Engine answers" in done.stderr
+    assert "--runner subprocess" in done.stderr
+    assert "Traceback" not in done.stderr
