@@ -13,12 +13,15 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
+from components.data_versioning.source import fetched
 from components.fraction import folder
 from components.store import place
 from components.task import LEASE, SPOOL, STORE, WARM, read_record
 from pipelines.config import Config
 from pipelines.console import Console
+from pipelines.docker import EngineFailed, containers, named_files
 from pipelines.notices import Collector, Notice, TrackerOf
 from pipelines.revision import git_revision
 from pipelines.valvano import pipeline
@@ -26,6 +29,8 @@ from pipelines.valvano import pipeline
 STORE_FOLDER = ".store"
 _KFP_FOLDER = ".kfp"
 _SPOOL_FOLDER = ".notices"
+# Tensors come and go with every step: memory that is given back costs a tenth of the time.
+_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class Request:
         digest: Content digest of the photos.
         out: Folder for the results.
         store: Folder of finished and unfinished steps.
+        runner: How tasks run: as processes of this installation, or in containers.
     """
 
     config: Config
@@ -47,6 +53,7 @@ class Request:
     digest: str
     out: Path
     store: Path
+    runner: Literal["subprocess", "docker"] = "subprocess"
 
 
 class RunFailed(Exception):
@@ -77,13 +84,6 @@ def _execute(request: Request) -> list[Notice]:
     root = out / _KFP_FOLDER
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
-    os.environ[STORE] = str(request.store)
-    os.environ[SPOOL] = str(out / _SPOOL_FOLDER)
-    os.environ[LEASE] = str(request.store / "lease.lock")
-    os.environ["PYTHONUNBUFFERED"] = "1"
-    # Tensors come and go with every step: memory that is given back costs a tenth of the time.
-    os.environ.setdefault("MALLOC_MMAP_MAX_", "0")
-    os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", "4000000000")
     log = out / "run.log"
     tracking = TrackerOf(
         tracking_uri(out),
@@ -103,7 +103,7 @@ def _execute(request: Request) -> list[Notice]:
     succeeded = False
     try:
         with (
-            _warm_server(log),
+            _runner(request, log) as (runner, data, revision),
             contextlib.closing(Console(log, sys.stdout)) as console,
             Collector(out / _SPOOL_FOLDER, tracking) as collector,
             contextlib.redirect_stdout(console),
@@ -111,14 +111,10 @@ def _execute(request: Request) -> list[Notice]:
         ):
             # It warns that images without "python" in their name may hold no Python.
             warnings.simplefilter("ignore", RuntimeWarning)
-            local.init(
-                local.SubprocessRunner(use_venv=False),
-                pipeline_root=str(root),
-                raise_on_error=True,
-            )
-            pipeline(request.config, request.data, request.revision, request.digest)()
+            local.init(runner, pipeline_root=str(root), raise_on_error=True)
+            pipeline(request.config, data, revision, request.digest)()
         succeeded = True
-    except RuntimeError as error:
+    except (RuntimeError, EngineFailed) as error:
         raise RunFailed(f"{_last_line(error)}\nThe whole log is in {log}.") from error
     finally:
         # Only now is every task logged, and the run surely started.
@@ -131,6 +127,37 @@ def _execute(request: Request) -> list[Notice]:
     publish(collector.notices, out)
     shutil.rmtree(root, ignore_errors=True)
     return collector.notices
+
+
+@contextlib.contextmanager
+def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
+    """KFP's runner, and where the tasks find the photos: `data` and `revision`."""
+    from kfp import local
+
+    environment = {
+        STORE: str(request.store),
+        SPOOL: str(request.out / _SPOOL_FOLDER),
+        LEASE: str(request.store / "lease.lock"),
+        "PYTHONUNBUFFERED": "1",
+        **{name: os.environ.get(name, value) for name, value in _MEMORY.items()},
+    }
+    if request.runner == "subprocess":
+        os.environ.update(environment)
+        with _warm_server(log):
+            yield local.SubprocessRunner(use_venv=False), request.data, request.revision
+        return
+    request.store.mkdir(parents=True, exist_ok=True)
+    # A version that DVC keeps is fetched here: a container has neither its repository nor its keys.
+    with (
+        fetched(request.data, request.revision) as folder,
+        containers(
+            request.out,
+            [request.out, request.store],
+            [folder, *named_files(request.config)],
+            environment,
+        ) as runner,
+    ):
+        yield runner, str(folder), ""
 
 
 @contextlib.contextmanager

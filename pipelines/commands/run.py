@@ -79,7 +79,8 @@ def main(chosen: argparse.Namespace) -> int:
     from pipelines.run import STORE_FOLDER, Request, RunFailed, execute, tracking_uri
 
     out = (chosen.out or Path("runs") / chosen.preset).resolve()
-    request = Request(config, data, chosen.revision, found.digest, out, out / STORE_FOLDER)
+    store = out / STORE_FOLDER
+    request = Request(config, data, chosen.revision, found.digest, out, store, chosen.runner)
     announce(request, found)
     if chosen.dry_run:
         return 0
