@@ -150,7 +150,7 @@ def _finish(spec: Any) -> None:
 
     readmes = dict(_readmes())
     deployment = json_format.MessageToDict(spec.deployment_spec)
-    problems = set()
+    problems: set[str] = set()
     for executor in deployment["executors"].values():
         container = executor["container"]
         step = _step(container)
