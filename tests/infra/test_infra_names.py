@@ -1,0 +1,111 @@
+"""The cluster has what the compiled package names."""
+
+import re
+
+import pytest
+from infra_manifests import INFRA, OVERLAYS, everything, named, overlay
+
+from pipelines import names
+from pipelines.profiles import PROFILES
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_what_a_pod_of_a_run_names_is_in_its_namespace(name: str) -> None:
+    objects = overlay(name)
+
+    for kind, wanted in (
+        ("ServiceAccount", names.SERVICE_ACCOUNT),
+        ("PersistentVolumeClaim", names.STORE_CLAIM),
+        ("ConfigMap", names.CONFIG_MAP),
+    ):
+        assert named(objects, kind, wanted)["metadata"]["namespace"] == names.NAMESPACE
+    settings = named(objects, "ConfigMap", names.CONFIG_MAP)["data"]
+    assert settings
+    assert set(settings) <= set(names.CONFIG_KEYS)
+    assert f"mlflow.{names.OWN_NAMESPACE}.svc:" in settings["MLFLOW_TRACKING_URI"]
+    assert named(objects, "Namespace", names.OWN_NAMESPACE)
+
+
+def test_everything_says_whose_part_it_is() -> None:
+    for name, objects in everything().items():
+        parts = {
+            one["metadata"].get("labels", {}).get("app.kubernetes.io/part-of") for one in objects
+        }
+        assert parts == {names.PART_OF}, name
+
+
+def test_the_gpu_overlay_has_the_priorities_and_the_accelerators_of_the_profile() -> None:
+    objects = overlay("gpu")
+
+    values = [named(objects, "PriorityClass", one)["value"] for one in names.PRIORITY_CLASSES]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == 2
+    wanted = {one.accelerator.resource for one in PROFILES["gpu"].steps.values() if one.accelerator}
+    quota = named(objects, "ResourceQuota", "defectory-accelerators")
+    assert quota["metadata"]["namespace"] == names.NAMESPACE
+    assert {key.removeprefix("requests.") for key in quota["spec"]["hard"]} == wanted == {names.GPU}
+
+
+def test_pools_of_many_nodes_share_one_store() -> None:
+    assert len({one.pool for one in PROFILES["gpu"].steps.values()}) > 1
+    classes = {}
+    for name in ("gpu", "gpu-gke", "gpu-eks"):
+        claim = named(overlay(name), "PersistentVolumeClaim", names.STORE_CLAIM)["spec"]
+        assert claim["accessModes"] == ["ReadWriteMany"]
+        classes[name] = claim["storageClassName"]
+    assert len(set(classes.values())) == 3
+
+
+def test_clouds_differ_by_values_only() -> None:
+    for name in ("gpu-gke", "gpu-eks"):
+        differing = [
+            one["metadata"]["name"]
+            for one, other in zip(overlay("gpu"), overlay(name), strict=True)
+            if one != other
+        ]
+        assert differing == [names.STORE_CLAIM]
+
+
+def test_a_pod_of_a_run_reads_the_key_of_the_artifacts_and_no_other_secret() -> None:
+    for name in OVERLAYS:
+        rules = named(overlay(name), "Role", names.SERVICE_ACCOUNT)["rules"]
+        allowed = {
+            (resource, verb, one)
+            for rule in rules
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+            for one in rule.get("resourceNames", [""])
+        }
+        # What KFP 2.17's driver and launcher and Argo 4.0's executor ask the API server for.
+        assert allowed == {
+            ("workflowtaskresults", "create", ""),
+            ("workflowtaskresults", "patch", ""),
+            ("pods", "get", ""),
+            ("configmaps", "get", "kfp-launcher"),
+            ("secrets", "get", "mlpipeline-minio-artifact"),
+        }
+        binding = named(overlay(name), "RoleBinding", names.SERVICE_ACCOUNT)
+        assert binding["subjects"] == [
+            {
+                "kind": "ServiceAccount",
+                "name": names.SERVICE_ACCOUNT,
+                "namespace": names.NAMESPACE,
+            }
+        ]
+
+
+def test_nobody_calls_a_step() -> None:
+    policy = named(overlay("kind"), "NetworkPolicy", "defectory-steps")
+
+    assert policy["metadata"]["namespace"] == names.NAMESPACE
+    # pipelines/profiles.py gives every step's pod this label.
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": names.PART_OF}},
+        "policyTypes": ["Ingress"],
+    }
+
+
+def test_a_site_can_set_every_key_that_steps_read() -> None:
+    (keys,) = re.findall(r"^keys='([^']+)'$", (INFRA / "render").read_text(), re.MULTILINE)
+
+    assert tuple(keys.split("|")) == names.CONFIG_KEYS

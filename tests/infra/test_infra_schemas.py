@@ -1,0 +1,76 @@
+"""Every manifest against the schemas of every Kubernetes version that infra/ names."""
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from infra_manifests import COMPONENTS, KUBERNETES, OVERLAYS, Object, component, everything, overlay
+from referencing import Registry, Resource
+
+_SCHEMAS = files("kubernetes_validate") / "kubernetes-json-schema"
+
+
+def _schema(version: str, name: str) -> Any:
+    return json.loads((_SCHEMAS / f"v{version}.0-local-strict" / f"{name}.json").read_text())
+
+
+@cache
+def _definitions(version: str) -> Registry:
+    return (Resource.from_contents(_schema(version, "_definitions")) @ Registry()).crawl()
+
+
+def problems(one: Object, version: str) -> list[str]:
+    """What a version of Kubernetes has against an object."""
+    group, _, api = one["apiVersion"].rpartition("/")
+    name = "-".join(part for part in (one["kind"].lower(), group.partition(".")[0], api) if part)
+    validator = jsonschema.Draft202012Validator(
+        _schema(version, name), registry=_definitions(version)
+    )
+    where = f"{one['kind']} {one['metadata']['name']}"
+    return [f"{where}: {error.json_path}: {error.message}" for error in validator.iter_errors(one)]
+
+
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_every_manifest_of_every_overlay_is_valid(version: str) -> None:
+    rendered = everything()
+    distinct = {json.dumps(one, sort_keys=True) for objects in rendered.values() for one in objects}
+
+    assert len(rendered) == len(OVERLAYS) + len(COMPONENTS) >= 8
+    assert len(distinct) >= 30
+    assert [text for one in distinct for text in problems(json.loads(one), version)] == []
+
+
+def test_a_wrong_manifest_is_found() -> None:
+    wrong = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "wrong"},
+        "spec": {"replica": 1, "selector": {}, "template": {"spec": {"containers": [{}]}}},
+    }
+
+    found = " ".join(problems(wrong, KUBERNETES[-1]))
+
+    assert "'replica' was unexpected" in found
+    assert "'name' is a required property" in found
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_has_one_object_of_a_name(name: str) -> None:
+    keys = [
+        (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+        for one in overlay(name)
+    ]
+
+    assert len(keys) >= 20
+    assert len(keys) == len(set(keys))
+
+
+def test_a_managed_database_leaves_none_in_the_cluster() -> None:
+    objects = component("external-database")
+
+    assert not [one for one in objects if one["metadata"]["name"] == "postgres"]
+    (settings,) = [one for one in objects if one["metadata"]["name"].startswith("database-")]
+    assert settings["data"]["PGSSLMODE"] == "require"
