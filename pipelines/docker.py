@@ -80,10 +80,9 @@ def containers(
 
 def named_files(config: Config) -> list[Path]:
     """Files and folders of this machine that a configuration names."""
-    named = [config.mask_rcnn.weights, config.fid_evaluation.weights]
-    if config.base_model.source != EMBEDDED:
-        named.append(config.base_model.source)
-    return [path for path in (Path(one).expanduser() for one in named if one) if path.exists()]
+    named = [config.mask_rcnn.weights, config.fid_evaluation.weights, config.base_model.source]
+    files = [Path(one).expanduser() for one in named if one not in ("", EMBEDDED)]
+    return [one for one in files if one.exists()]
 
 
 def _client() -> "DockerClient":

@@ -199,7 +199,9 @@ def publish(notices: list[Notice], out: Path) -> None:
             name = f"{record.scalars['regime']}-{record.scalars['seed']}"
             place(notice.result, _made(out / "models" / part / "mask_rcnn" / name))
         elif record.step == "report":
-            for name in ("report.html", "summary.json"):
+            for name in ("report.html", "summary.json", "overview.png"):
+                if not (notice.result / name).is_file():
+                    continue
                 aside = out / f".{name}"
                 shutil.copyfile(notice.result / name, aside)
                 aside.replace(out / name)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.settings import Settings
 
@@ -10,6 +10,10 @@ Regime = Literal["real", "synthetic", "synthetic_then_real"]
 
 REGIMES: tuple[Regime, ...] = ("real", "synthetic", "synthetic_then_real")
 """What a segmenter is trained on, in the order of the paper's table 1."""
+
+
+EMBEDDED = "embedded"
+"""Name of the start that the project ships for `torchvision`, `resnet18`, `small`."""
 
 
 class MaskRCNNSettings(Settings):
@@ -27,7 +31,8 @@ class MaskRCNNSettings(Settings):
     """Heads and proposal counts: the library's own, or ones that a CPU can train."""
 
     weights: str = ""
-    """A safetensors file with pretrained backbone weights; random ones when empty."""
+    """`embedded`, the project's own start for the small `resnet18`, or a safetensors file with
+    pretrained backbone weights; random ones when empty."""
 
     digest: str = ""
     """SHA-256 of that file, filled in when the run is prepared, so that a changed file is another
@@ -53,3 +58,18 @@ class MaskRCNNSettings(Settings):
 
     checkpoint_every: Annotated[int, Field(ge=1)] = 50
     """Optimiser steps between two checkpoints."""
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> "MaskRCNNSettings":
+        made_for = {"backend": "torchvision", "backbone": "resnet18", "size": "small"}
+        odd = [
+            f"{name}={getattr(self, name)} (needs {value})"
+            for name, value in made_for.items()
+            if getattr(self, name) != value
+        ]
+        if self.weights == EMBEDDED and odd:
+            raise ValueError(
+                f"weights={EMBEDDED} does not fit {', '.join(odd)}; change these, or give a file "
+                "of weights, or none"
+            )
+        return self

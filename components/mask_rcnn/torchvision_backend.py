@@ -24,7 +24,8 @@ from components.mask_rcnn.backend import (
     Detection,
     load_backbone,
 )
-from components.mask_rcnn.settings import MaskRCNNSettings
+from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
+from components.mask_rcnn.start import load_start
 
 
 class TorchvisionBackend(Backend):
@@ -62,7 +63,10 @@ class TorchvisionBackend(Backend):
             ),
             box_score_thresh=LEAST_SCORE,
             **heads,
-        ).to(device)
+        )
+        if settings.weights == EMBEDDED and not trained:
+            load_start(self.module)
+        self.module.to(device)
         self.device = device
         self._bf16 = settings.bf16 and device.type == "cuda"
 
@@ -110,7 +114,7 @@ def _backbone(
         [ends[name] for name in kept],
         64 if small else 256,
     )
-    if settings.weights and load:
+    if settings.weights not in ("", EMBEDDED) and load:
         load_backbone(backbone.body, Path(settings.weights), prefix)
     return backbone, len(kept)
 

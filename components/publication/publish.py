@@ -8,7 +8,7 @@ from components.history import history
 from components.progress import LABEL
 from components.task import SPOOL, STORE
 
-FILES = ("report.html", "summary.json")
+FILES = ("report.html", "summary.json", "overview.png")
 
 
 def publish(run: str, report: Path) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from components.fid_evaluation.weights import find_weights
+from components.mask_rcnn.settings import EMBEDDED
 from components.store import digest_file, digest_tree
 from pipelines.config import Config
 from pipelines.overrides import BadSettings, override
@@ -47,7 +48,7 @@ def _hub(base: str) -> list[str]:
 def _digests(config: Config) -> list[str]:
     """Digests of the files that the configuration names, so that their content decides."""
     problems, changes = [], []
-    if config.mask_rcnn.weights:
+    if config.mask_rcnn.weights not in ("", EMBEDDED):
         path = Path(config.mask_rcnn.weights)
         if path.is_file():
             changes.append(f"mask_rcnn.digest={digest_file(path)}")

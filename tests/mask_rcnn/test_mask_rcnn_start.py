@@ -1,0 +1,76 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from components.mask_rcnn.backend import build
+from components.mask_rcnn.pretrain import pieces, pretrain, textures
+from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
+from components.mask_rcnn.start import FILE, without_names
+from components.textures.draw import Mark
+from components.textures.pool import Pool
+
+SMALL = MaskRCNNSettings(backbone="resnet18", size="small", weights=EMBEDDED)
+
+
+def test_the_embedded_start_is_what_the_network_begins_with():
+    torch.manual_seed(0)
+    one = build(SMALL, 3, 96).module.state_dict()
+    torch.manual_seed(1)
+    other = build(SMALL, 5, 96).module.state_dict()
+    common = without_names(dict(one))
+    assert len(common) > 100
+    for name, value in common.items():
+        assert torch.equal(value, other[name]), name
+    plain = build(SMALL.model_copy(update={"weights": ""}), 3, 96).module.state_dict()
+    assert not torch.equal(one["backbone.body.conv1.weight"], plain["backbone.body.conv1.weight"])
+
+
+def test_a_network_that_is_about_to_be_replaced_reads_no_start():
+    torch.manual_seed(0)
+    network = build(SMALL, 3, 96, trained=True).module
+    start = build(SMALL, 3, 96).module
+    name = "backbone.fpn.inner_blocks.0.0.weight"
+    assert not torch.equal(network.state_dict()[name], start.state_dict()[name])
+
+
+def test_the_embedded_start_fits_one_network_only():
+    with pytest.raises(ValueError, match=r"backbone=resnet50 .*size=full"):
+        MaskRCNNSettings(weights=EMBEDDED)
+    with pytest.raises(ValueError, match="backend=detectron2"):
+        MaskRCNNSettings(weights=EMBEDDED, backbone="resnet18", size="small", backend="detectron2")
+
+
+def test_a_marks_pieces_are_its_connected_parts_that_can_be_seen():
+    mask = np.zeros((16, 16), bool)
+    mask[2:5, 2:5] = True
+    mask[10:13, 10:12] = True
+    mask[15, 0] = True
+    found = pieces([Mark("pit", mask), Mark("uneven", np.ones((16, 16), bool))])
+    assert sorted(int(one.mask.sum()) for one in found) == [6, 9]
+
+
+def test_pictures_without_marks_are_a_quarter():
+    mask = np.zeros((16, 16), bool)
+    mask[2:5, 2:5] = True
+    marks = [(Mark("pit", mask),)] * 9 + [()] * 30
+    pool = Pool(np.zeros((39, 16, 16, 3), np.uint8), [""] * 39, marks)
+    chosen = textures(pool, seed=0)
+    assert len(chosen) == 12
+    assert sum(not chosen.example(number)[1] for number in range(12)) == 3
+
+
+def test_pretraining_continues_and_says_what_it_did(tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    arguments = {"batch": 2, "peak": 1e-3, "count": 16, "seed": 0, "workers": 1}
+    pretrain(whole, steps=2, **arguments)
+    pretrain(parts, steps=2, **arguments)
+    about = json.loads((whole / "training.json").read_text())
+    assert about["quality"]["pieces of marks"] > 0
+    assert about["procedure"]["steps"] == 2
+    one, other = load_file(whole / FILE), load_file(parts / FILE)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert {value.dtype for value in one.values()} == {torch.float16}
