@@ -26,4 +26,4 @@ def publish(run: str, report: Path) -> None:
     if not os.environ.get(SPOOL):
         from components.tracking import keep
 
-        keep(run, [report / name for name in FILES])
+        keep(run, [path for name in FILES if (path := report / name).is_file()])

@@ -2,156 +2,119 @@
 
     python tests/benchmarks/dag_overhead.py DATA [--preset quickstart] [--set step.field=value]
 
-Both compute everything, each into a store of its own, one after the other on the same machine.
-The row of calls pays for its imports once, as the DAG's warm process does.
+First the DAG computes everything into a store of its own. Then one process calls the same step
+functions with the same settings and inputs, one after the other, as the records in that store name
+them; it pays for its imports once, as the DAG's warm process does.
 """
 
 import argparse
+import importlib
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-from components.base_model.component import base_model
-from components.data_versioning.component import data_versioning
-from components.data_versioning.inspect import inspect
-from components.fid_evaluation.component import fid_evaluation
-from components.iou_evaluation.component import iou_evaluation
-from components.mask_rcnn.component import judge, mask_rcnn
-from components.mask_rcnn.settings import REGIMES
-from components.report.component import report
-from components.task import LEASE, SPOOL, STORE, WARM
-from components.valvano.dreambooth.component import dreambooth, prior
-from components.valvano.driver_extraction.component import driver_extraction
-from components.valvano.hypernetwork.component import hypernetwork
-from components.valvano.synthesis.component import plan, synthesis, synthetic_set
-from pipelines.config import Config
+from components.settings import Settings
+from components.store import RECORD
+from components.task import LEASE, SPOOL, STORE, WARM, Record, read_record
 from pipelines.overrides import override
 from pipelines.presets import preset
 from pipelines.run import Request, execute
 
+STEPS = {
+    "data_versioning": ("data_versioning.version:version", "data_versioning.settings:DataSettings"),
+    "base_model": ("base_model.resolve:resolve", "base_model.settings:BaseModelSettings"),
+    "driver_extraction": (
+        "valvano.driver_extraction.extract:extract",
+        "valvano.driver_extraction.settings:DriverSettings",
+    ),
+    "prior": ("valvano.dreambooth.prior:draw_prior", "valvano.dreambooth.settings:PriorSettings"),
+    "dreambooth": (
+        "valvano.dreambooth.train:train",
+        "valvano.dreambooth.settings:DreamBoothSettings",
+    ),
+    "hypernetwork": (
+        "valvano.hypernetwork.train:train",
+        "valvano.hypernetwork.settings:HyperNetworkSettings",
+    ),
+    "plan": ("valvano.synthesis.plan:make_plan", "valvano.synthesis.settings:PlanSettings"),
+    "synthesis": ("valvano.synthesis.draw:draw", "valvano.synthesis.settings:SynthesisSettings"),
+    "synthetic_set": ("valvano.synthesis.merge:merge", "valvano.synthesis.settings:SetSettings"),
+    "mask_rcnn": ("mask_rcnn.train:train", "mask_rcnn.settings:MaskRCNNSettings"),
+    "iou_evaluation": ("iou_evaluation.evaluate:evaluate", "iou_evaluation.settings:IoUSettings"),
+    "fid_evaluation": ("fid_evaluation.evaluate:evaluate", "fid_evaluation.settings:FIDSettings"),
+    "report": ("report.write:write", "report.settings:ReportSettings"),
+}
+"""Function and settings of every step, below `components`."""
 
-def in_a_row(config: Config, data: str, digest: str, folder: Path) -> None:
-    """Call every step of the pipeline in this process, in the order of the DAG."""
-    made = 0
 
-    def artifact() -> Any:
-        nonlocal made
-        made += 1
-        place = str(folder / str(made))
-        return SimpleNamespace(path=place, uri=place, metadata={}, log_metric=lambda *_: None)
+def in_a_row(store: Path, data: Path, out: Path) -> int:
+    """Call the steps that a store has the results of, in the order in which they finished."""
+    results = sorted(store.glob(f"*/*/result/{RECORD}"), key=lambda path: path.stat().st_mtime_ns)
+    by_digest: dict[str, Path] = {}
+    for number, path in enumerate(results):
+        record = read_record(path.parent)
+        by_digest[record.digest] = path.parent
+        call(record, by_digest, data, out / str(number))
+    return len(results)
 
-    def call(component: Any, output: str, metrics: bool, **arguments: Any) -> Any:
-        result = artifact()
-        more = {"metrics": artifact()} if metrics else {}
-        component.python_func(**arguments, **{output: result}, **more)
-        return result
 
-    shared, seed = config.run, config.run.seed
-    dataset = call(
-        data_versioning, "dataset", True, data=data, revision="", digest=digest, seed=seed,
-        fractions=",".join(f"{one:g}" for one in shared.fractions),
-        settings=config.data_versioning.model_dump_json(),
-    )  # fmt: skip
-    base = call(base_model, "model", False, settings=config.base_model.model_dump_json())
-    drivers = call(
-        driver_extraction, "drivers", True, dataset=dataset,
-        settings=config.driver_extraction.model_dump_json(),
-    )  # fmt: skip
-    classes = call(
-        prior, "images", False, base=base, noun=shared.noun, seed=seed,
-        resolution=config.data_versioning.resolution, settings=config.prior.model_dump_json(),
-    )  # fmt: skip
-    segmenter = config.mask_rcnn.model_dump_json()
-    judging = call(
-        judge, "network", False, dataset=dataset, fraction=max(shared.fractions), seed=seed,
-        settings=segmenter,
-    )  # fmt: skip
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("concepts", "controls", "plans", "synthetics", "scores", "qualities")
+def call(record: Record, by_digest: dict[str, Path], data: Path, out: Path) -> None:
+    """Call one step as its record says."""
+    step, settings = (_named(name) for name in STEPS[record.step])
+    assert issubclass(settings, Settings)
+    inputs = {
+        name: [by_digest[one] for one in digest] if isinstance(digest, list) else by_digest[digest]
+        for name, digest in record.inputs.items()
     }
-    for fraction in shared.fractions:
-        concept = call(
-            dreambooth, "concept", True, dataset=dataset, base=base, prior_images=classes,
-            fraction=fraction, token=shared.token, noun=shared.noun, seed=seed,
-            settings=config.dreambooth.model_dump_json(),
-        )  # fmt: skip
-        control = call(
-            hypernetwork, "control", True, dataset=dataset, drivers=drivers, concept=concept,
-            fraction=fraction, token=shared.token, seed=seed,
-            settings=config.hypernetwork.model_dump_json(),
-        )  # fmt: skip
-        planned = call(
-            plan, "planned", True, dataset=dataset, drivers=drivers, fraction=fraction,
-            token=shared.token, seed=seed, settings=config.plan.model_dump_json(),
-        )  # fmt: skip
-        parts = [
-            call(
-                synthesis, "images", False, dataset=dataset, drivers=drivers, planned=planned,
-                concept=concept, control=control, fraction=fraction, shard=shard,
-                shards=shared.shards, settings=config.synthesis.model_dump_json(),
-            )
-            for shard in range(shared.shards)
-        ]  # fmt: skip
-        synthetic = call(
-            synthetic_set, "synthetic", False, dataset=dataset, drivers=drivers, planned=planned,
-            parts=parts, fraction=fraction,
-        )  # fmt: skip
-        networks = [
-            call(
-                mask_rcnn, "network", True, dataset=dataset, synthetic=synthetic,
-                fraction=fraction, settings=segmenter,
-                experiment={"regime": regime, "seed": seed + repeat},
-            )
-            for regime in REGIMES
-            for repeat in range(shared.repeats)
-        ]  # fmt: skip
-        score = call(
-            iou_evaluation, "scores", True, dataset=dataset, networks=networks, seed=seed,
-            fraction=fraction, settings=config.iou_evaluation.model_dump_json(),
-        )  # fmt: skip
-        quality = call(
-            fid_evaluation, "quality", True, dataset=dataset, synthetic=synthetic,
-            segmenter=judging, fraction=fraction, seed=seed,
-            settings=config.fid_evaluation.model_dump_json(),
-        )  # fmt: skip
-        for name, one in zip(
-            columns, (concept, control, planned, synthetic, score, quality), strict=True
-        ):
-            columns[name].append(one)
-    call(
-        report, "page", False, dataset=dataset, drivers=drivers, prior_images=classes, **columns,
-        config=config.model_dump_json(), settings=config.report.model_dump_json(),
-    )  # fmt: skip
+    places = {"source": data} if record.step == "data_versioning" else {}
+    out.mkdir(parents=True)
+    step(
+        out=out,
+        settings=settings.model_validate_json(json.dumps(dict(record.settings))),
+        **inputs,
+        **places,
+        **record.scalars,
+    )
+
+
+def _named(name: str):
+    module, _, member = name.partition(":")
+    return getattr(importlib.import_module(f"components.{module}"), member)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data")
+    parser.add_argument("data", type=Path)
     parser.add_argument("--preset", default="quickstart")
     parser.add_argument("--set", action="append", default=[], dest="changes")
+    parser.add_argument("--row", nargs=2, type=Path, metavar=("STORE", "OUT"))
     chosen = parser.parse_args()
+    data = chosen.data.resolve()
+    if chosen.row:
+        called = in_a_row(chosen.row[0], data, chosen.row[1])
+        print(f"{called} steps", file=sys.stderr)
+        return
     config = override(preset(chosen.preset), chosen.changes)
-    data = str(Path(chosen.data).resolve())
-    found = inspect(Path(data), config.data_versioning, config.run.fractions, config.run.seed)
     with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "out")
         started = time.perf_counter()
-        execute(
-            Request(
-                config, data, "", found.digest, Path(folder, "out"), Path(folder, "out", ".store")
-            )
-        )
+        execute(Request(config, str(data), "", "", out, out / ".store"))
         dag = time.perf_counter() - started
-        for name in (LEASE, WARM):
-            os.environ.pop(name, None)
-        os.environ[STORE] = str(Path(folder, "store"))
-        os.environ[SPOOL] = str(Path(folder, "spool"))
-        Path(folder, "spool").mkdir()
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in (STORE, SPOOL, LEASE, WARM)
+        }
         started = time.perf_counter()
-        in_a_row(config, data, found.digest, Path(folder, "row"))
+        subprocess.run(
+            [sys.executable, __file__, str(data), "--row", str(out / ".store"),
+             str(Path(folder, "row"))],
+            env=environment, check=True,
+        )  # fmt: skip
         row = time.perf_counter() - started
     print(f"DAG {dag:.1f} s, steps in a row {row:.1f} s, ratio {dag / row:.3f}", file=sys.stderr)
 
