@@ -12,6 +12,7 @@ Environment variables, set by whoever runs the pipeline:
 
 import errno
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -36,6 +37,7 @@ _NUMBERS = frozenset(
         errno.ENETRESET,
         errno.ESTALE,
         errno.ETIMEDOUT,
+        socket.EAI_AGAIN,
     }
 )
 _NAMES = frozenset(
@@ -70,7 +72,9 @@ def transient(error: BaseException) -> bool:
     kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(error).__mro__}
     if kinds & _NAMES or _status(error) in _STATUSES:
         return True
-    return error.__cause__ is not None and transient(error.__cause__)
+    # urllib names its cause another way.
+    causes = (error.__cause__, getattr(error, "reason", None))
+    return any(isinstance(one, BaseException) and transient(one) for one in causes)
 
 
 def patiently(attempt: Callable[[], T]) -> T:

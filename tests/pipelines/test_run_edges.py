@@ -1,0 +1,420 @@
+"""A run's beginning and end: gate, publication, final status; on a real store, MLflow and HTTP."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.final_status.close import close_run
+from components.final_status.webhook import WEBHOOK
+from components.gate.edge import open_run
+from components.history import Note
+from components.publication.publish import publish
+from components.retry import PAUSE, TRIES
+from components.store import RECORD
+from components.task import RUN, SPOOL, STORE
+from pipelines.config import Config
+from pipelines.presets import preset
+
+CONFIG = preset("smoke")
+SECRET = "T0K3N/in/the/path"
+
+
+@pytest.fixture(autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STORE, str(tmp_path / "store"))
+    monkeypatch.setenv(TRIES, "2")
+    monkeypatch.setenv(PAUSE, "0.001")
+    for name in (SPOOL, RUN, WEBHOOK, "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DEFECTORY_UI_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@dataclass
+class Opened:
+    proceed: bool
+    photos: str
+    fractions: str
+    config: dict[str, Any]
+    page: str
+
+
+def _open(
+    folder: Path,
+    run: str,
+    *,
+    data: str = "data.dvc",
+    digest: str = "sha256:1",
+    package: str = "code 1",
+    config: Config = CONFIG,
+    changes: str = "run.seed=0.0;run.shards=2",
+    switches: str = "1=true",
+    skip: bool = True,
+) -> Opened:
+    outputs = {name: str(folder / name) for name in ("photos", "fractions", "whole")}
+    proceed = open_run(
+        run=run, data=data, revision="", digest=digest,
+        texts={"run.noun": "tile", "run.token": "sks"}, changes=changes, switches=switches,
+        skip_unchanged=skip, config=config.model_dump_json(), schema="pipelines.config:Config",
+        package=package, outputs=outputs, page=str(folder / "page"),
+    )  # fmt: skip
+    written = {name: Path(path).read_text() for name, path in outputs.items()}
+    return Opened(
+        proceed, written["photos"], written["fractions"], json.loads(written["whole"]),
+        (folder / "page").read_text(),
+    )  # fmt: skip
+
+
+def _close(run: str, said: str, notify: bool = True) -> None:
+    close_run(run=run, data="data.dvc", notify=notify, said=said, task="whole-run", error=None)
+
+
+def _report(folder: Path) -> Path:
+    (folder / "report").mkdir(exist_ok=True)
+    (folder / "report" / "report.html").write_text("<html></html>")
+    (folder / "report" / "summary.json").write_text("{}")
+    return folder / "report"
+
+
+def _succeed(folder: Path, run: str, **what: Any) -> None:
+    assert _open(folder, run, **what).proceed
+    publish(run, _report(folder))
+    _close(run, "SUCCEEDED", notify=False)
+
+
+def test_a_run_that_would_repeat_the_last_one_ends_at_the_gate_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _succeed(tmp_path, "first")
+
+    opened = _open(tmp_path, "second")
+
+    assert not opened.proceed
+    assert "first" in opened.page
+    assert "nothing to do" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"digest": "sha256:2"}, "the photos"),
+        ({"package": "code 2"}, "the code or the images"),
+        ({"changes": "run.seed=1;run.shards=2"}, "no earlier run"),
+        ({"skip": False}, ""),
+    ],
+    ids=["data", "code", "settings", "not asked"],
+)
+def test_whatever_changed_the_run_goes_ahead_and_says_why(
+    changed: dict[str, Any], reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _succeed(tmp_path, "first")
+    capsys.readouterr()
+
+    assert _open(tmp_path, "second", **changed).proceed
+    assert reason in capsys.readouterr().out
+
+
+def test_it_is_the_last_successful_run_that_counts(tmp_path: Path) -> None:
+    _succeed(tmp_path, "first")
+    assert _open(tmp_path, "failed", digest="sha256:2").proceed
+    _close("failed", "FAILED", notify=False)
+    assert not _open(tmp_path, "third").proceed, "the one that failed does not count"
+
+    _succeed(tmp_path, "fourth", digest="sha256:2")
+    assert _open(tmp_path, "fifth").proceed, "the photos are not those of the last one"
+
+
+def test_series_of_other_photos_do_not_disturb_each_other(tmp_path: Path) -> None:
+    _succeed(tmp_path, "here")
+    _succeed(tmp_path, "there", data="other.dvc", digest="sha256:2")
+
+    assert not _open(tmp_path, "again").proceed
+
+
+def test_without_a_digest_the_photos_themselves_decide(photo_folder: Path, tmp_path: Path) -> None:
+    from components.data_versioning.inspect import inspect
+
+    opened = _open(tmp_path, "first", data=str(photo_folder), digest="")
+
+    found = inspect(photo_folder, CONFIG.data_versioning, (1.0,), 0)
+    assert opened.photos == found.digest
+    assert opened.photos.startswith("sha256:")
+
+
+def test_the_gate_gives_the_configuration_with_what_was_changed(tmp_path: Path) -> None:
+    opened = _open(
+        tmp_path, "run", changes="dreambooth.steps=3.0;plan.images=5", switches="0.1=true;1=False"
+    )
+
+    assert opened.fractions == "0.1"
+    assert opened.config["dreambooth"]["steps"] == 3
+    assert opened.config["plan"]["images"] == 5
+    assert opened.config["run"]["noun"] == "tile"
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"changes": "plan.samples=16"}, "less than or equal to 15"),
+        ({"changes": "run.shards=9"}, "every shard needs an image"),
+        ({"switches": "0.1=false;1=false"}, "switch on at least one of 10 %, 100 %"),
+    ],
+)
+def test_bad_parameters_are_told_at_the_gate(
+    bad: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        _open(tmp_path, "run", **bad)
+
+
+@dataclass
+class Webhook:
+    address: str
+    status: int = 200
+    posted: list[dict[str, Any]] = field(default_factory=list)
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            text = self.rfile.read(int(self.headers["Content-Length"]))
+            hook.posted.append({"path": self.path, **json.loads(text)})
+            self.send_response(hook.status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        hook = Webhook(f"http://127.0.0.1:{server.server_port}/{SECRET}")
+        monkeypatch.setenv(WEBHOOK, hook.address)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield hook
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("said", "published", "state"),
+    [
+        ("SUCCEEDED", True, "SUCCEEDED"),
+        # KFP's backend still says RUNNING where the last tasks came from the cache.
+        ("RUNNING", True, "SUCCEEDED"),
+        ("FAILED", False, "FAILED"),
+        # A pod that was lost has said nothing.
+        ("RUNNING", False, "FAILED"),
+        ("CANCELED", False, "CANCELLED"),
+    ],
+)
+def test_the_webhook_is_told_the_true_state(
+    said: str,
+    published: bool,
+    state: str,
+    webhook: Webhook,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DEFECTORY_UI_URL", "http://kfp.example/")
+    _open(tmp_path, "run 1")
+    if published:
+        publish("run 1", _report(tmp_path))
+
+    _close("run 1", said)
+
+    (told,) = webhook.posted
+    assert told["path"] == f"/{SECRET}"
+    assert (told["run"], told["state"], told["data_digest"]) == ("run 1", state, "sha256:1")
+    assert told["link"] == "http://kfp.example/#/runs/details/run 1"
+    assert bool(told["error"]) is (state != "SUCCEEDED")
+    assert state in told["text"]
+    said_here = capsys.readouterr()
+    assert SECRET not in said_here.out + said_here.err
+
+
+def test_a_run_that_never_came_to_the_gate_has_failed(webhook: Webhook) -> None:
+    _close("run 1", "SUCCEEDED")
+
+    assert [one["state"] for one in webhook.posted] == ["FAILED"]
+
+
+def test_without_a_store_kfp_s_word_is_taken(
+    webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(STORE)
+
+    _close("run 1", "COMPLETE")
+    _close("run 2", "FAILED")
+
+    assert [one["state"] for one in webhook.posted] == ["SUCCEEDED", "FAILED"]
+
+
+def test_the_webhook_is_left_alone_when_nobody_wants_it(webhook: Webhook) -> None:
+    _close("run 1", "FAILED", notify=False)
+
+    assert webhook.posted == []
+
+
+@pytest.mark.parametrize("trouble", ["status", "gone", "not http", "not an address"])
+def test_a_webhook_in_trouble_costs_nothing_and_its_address_stays_secret(
+    trouble: str,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    webhook.status = 403
+    address = {
+        "status": webhook.address,
+        "gone": f"http://127.0.0.1:9/{SECRET}",
+        "not http": f"file:///{SECRET}",
+        "not an address": f"http://127.0.0.1:x/{SECRET}\x01",
+    }[trouble]
+    monkeypatch.setenv(WEBHOOK, address)
+
+    _close("run 1", "FAILED")
+
+    said = capsys.readouterr()
+    assert "was not told" in said.out
+    assert SECRET not in said.out + said.err
+
+
+@pytest.fixture(scope="module")
+def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def client(mlflow_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_uri)
+    monkeypatch.chdir(tmp_path)
+    return MlflowClient(mlflow_uri)
+
+
+def _run_of(client: Any, run: str) -> Any:
+    everywhere = [one.experiment_id for one in client.search_experiments()]
+    (found,) = client.search_runs(everywhere, f"tags.`kfp.pipeline_run_id` = '{run}'")
+    return found
+
+
+def test_mlflow_gets_the_final_state_of_the_run(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEFECTORY_UI_URL", "http://kfp.example")
+    _succeed(tmp_path, "good")
+    _open(tmp_path, "bad", digest="sha256:2")
+    _close("bad", "FAILED", notify=False)
+    _close("worse", "FAILED", notify=False)
+
+    good, bad, worse = (_run_of(client, one) for one in ("good", "bad", "worse"))
+    assert (good.info.status, bad.info.status, worse.info.status) == (
+        "FINISHED", "FAILED", "FAILED",
+    )  # fmt: skip
+    assert good.data.tags["defectory.state"] == "SUCCEEDED"
+    assert good.data.tags["defectory.data_digest"] == "sha256:1"
+    assert good.data.tags["kfp.pipeline_run_url"] == "http://kfp.example/#/runs/details/good"
+    assert json.loads(good.data.params["dreambooth"])["steps"] == 2
+    assert {one.path for one in client.list_artifacts(good.info.run_id, "report")} == {
+        "report/report.html", "report/summary.json",
+    }  # fmt: skip
+    assert "ended as FAILED" in bad.data.tags["defectory.error"]
+
+
+def test_a_run_that_ended_at_the_gate_is_a_success_with_a_reference(
+    client: Any, tmp_path: Path
+) -> None:
+    _succeed(tmp_path, "made")
+    _open(tmp_path, "repeated")
+    _close("repeated", "RUNNING", notify=False)
+
+    run = _run_of(client, "repeated")
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["defectory.unchanged_since"] == "made"
+
+
+def _result(folder: Path) -> Path:
+    (folder / "preview").mkdir(parents=True)
+    record = {
+        "step": "dreambooth", "label": "dreambooth 10 %", "key": "k", "digest": "d",
+        "settings": {"steps": 2}, "scalars": {"seed": 0}, "inputs": {}, "metrics": {"loss": 0.5},
+        "curves": {"loss": [[1, 0.7], [2, 0.5]]}, "warnings": [], "seconds": 1.0,
+        "continued": False, "memory": 1, "device_memory": 0, "packages": "", "lineage": [],
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(record))
+    return folder
+
+
+def test_a_task_joins_the_run_that_kfp_made_for_it(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.tracking import log
+
+    experiment = client.create_experiment("KFP-Default joined")
+    parent = client.create_run(experiment, tags={"kfp.pipeline_run_id": "joined"})
+    task = client.create_run(experiment, tags={"mlflow.parentRunId": parent.info.run_id})
+    monkeypatch.setenv("MLFLOW_RUN_ID", task.info.run_id)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+
+    log(_result(tmp_path / "result"), label="dreambooth 10 %", reused=False, task="t", counted=True)
+    # What KFP's launcher does afterwards.
+    client.log_param(task.info.run_id, "seed", "0")
+    client.log_param(task.info.run_id, "steps", "2")
+    client.log_metric(task.info.run_id, "loss", 0.5)
+
+    runs = client.search_runs([experiment])
+    assert len(runs) == 2, "no run of our own"
+    joined = client.get_run(task.info.run_id)
+    assert joined.info.status == "RUNNING", "KFP ends it"
+    assert joined.data.tags["defectory.step"] == "dreambooth"
+    assert joined.data.params["settings.steps"] == "2"
+    assert len(client.get_metric_history(task.info.run_id, "loss")) == 1
+    assert len(client.get_metric_history(task.info.run_id, "loss_curve")) == 2
+
+
+def test_a_task_without_a_run_of_its_own_becomes_a_child_of_the_pipeline_s(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.tracking import log
+
+    _open(tmp_path, "parent")
+    monkeypatch.setenv(RUN, "parent")
+
+    log(_result(tmp_path / "result"), label="dreambooth 10 %", reused=True, task="t", counted=True)
+
+    parent = _run_of(client, "parent")
+    (child,) = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    )
+    assert child.info.run_name == "dreambooth 10 %"
+    assert child.data.params["steps"] == "2"
+    assert child.data.metrics["loss"] == 0.5
+
+
+def test_an_mlflow_that_cannot_be_written_costs_the_run_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'file' / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+
+    _succeed(tmp_path, "run")
+
+    assert "not logged to MLflow" in capsys.readouterr().out
+
+
+def test_a_note_survives_its_file(tmp_path: Path) -> None:
+    from components.history import History
+
+    note = Note("../run", "data", "main", "sha256:1", "c", "p")
+    past = History(tmp_path / "history")
+    past.write(note)
+
+    assert past.read("../run") == note
+    assert {path.parent for path in tmp_path.rglob("*.json")} == {tmp_path / "history" / "runs"}
