@@ -1,0 +1,204 @@
+"""MLflow's server as its manifest starts it, on a real PostgreSQL and a real S3 API."""
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from infra_manifests import Object, containers, named, overlay
+
+_PASSWORD = "chosen at install"
+_KEYS = {"AWS_ACCESS_KEY_ID": "id-of-mlflow", "AWS_SECRET_ACCESS_KEY": "key-of-mlflow"}
+_CLIENT = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
+_FOUND = shutil.which("initdb") or next(
+    (str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), ""
+)
+_BINARIES = Path(_FOUND).resolve().parent
+pytestmark = pytest.mark.skipif(not _FOUND, reason="there is no PostgreSQL on this machine")
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def _postgres(database: str, user: str) -> Iterator[int]:
+    """A PostgreSQL that asks for the password; yields its port."""
+    # It refuses to run as root.
+    account = "postgres" if os.geteuid() == 0 else None
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="defectory-postgres-") as folder:
+        if account:
+            shutil.chown(folder, account)
+        secret = Path(folder, "password")
+        secret.write_text(_PASSWORD)
+        secret.chmod(0o644)
+        data = f"{folder}/data"
+        subprocess.run(
+            [_BINARIES / "initdb", "-D", data, "-U", user, f"--pwfile={secret}",
+             "--auth=scram-sha-256", "--no-sync"],
+            user=account, cwd="/", check=True, capture_output=True,
+        )  # fmt: skip
+        server = subprocess.Popen(
+            [_BINARIES / "postgres", "-D", data, "-p", str(port), "-k", folder,
+             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"],
+            user=account, cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            environment = {**os.environ, "PGPASSWORD": _PASSWORD}
+            create = [_BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", user,
+                      database]  # fmt: skip
+            for _ in range(100):
+                if subprocess.run(create, env=environment, capture_output=True).returncode == 0:
+                    break
+                time.sleep(0.2)
+            else:
+                raise AssertionError("PostgreSQL did not start")
+            yield port
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+@contextmanager
+def _object_store(bucket: str) -> Iterator[str]:
+    """A server that speaks S3, with a bucket; yields its address."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_CLIENT)
+    client.create_bucket(Bucket=bucket)
+    try:
+        yield endpoint
+    finally:
+        server.stop()
+
+
+def _environment(objects: tuple[Object, ...], container: Object) -> dict[str, str]:
+    """The variables that the kubelet would give the container."""
+    secrets = {"mlflow-database": {"password": _PASSWORD}, "mlflow-object-store": _KEYS}
+    values: dict[str, str] = {}
+    for source in container.get("envFrom", []):
+        values |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
+    for one in container["env"]:
+        if "value" in one:
+            values[one["name"]] = one["value"]
+        else:
+            key = one["valueFrom"]["secretKeyRef"]
+            values[one["name"]] = secrets[key["name"]][key["key"]]
+    return values
+
+
+def _status(port: int, path: str, host: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def _healthy(port: int, path: str, server: subprocess.Popen[bytes]) -> bool:
+    # The kubelet names the pod's address.
+    until = time.monotonic() + 240
+    while time.monotonic() < until:
+        assert server.poll() is None
+        try:
+            return _status(port, path, "10.244.0.7:5000") == 200
+        except OSError:
+            time.sleep(0.2)
+    return False
+
+
+@pytest.mark.timeout(900)
+def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store(
+    tmp_path: Path,
+) -> None:
+    objects = overlay("kind")
+    by_name = {name: one for name, one, _ in containers(objects)}
+    upgrade, serve = by_name["Deployment mlflow: upgrade"], by_name["Deployment mlflow: mlflow"]
+    settings = _environment(objects, serve)
+    bucket = settings["MLFLOW_ARTIFACTS_DESTINATION"].removeprefix("s3://").partition("/")[0]
+    own = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+    }  # fmt: skip
+
+    with (
+        _postgres(settings["PGDATABASE"], settings["PGUSER"]) as database,
+        _object_store(bucket) as endpoint,
+    ):
+        place = {"PGHOST": "127.0.0.1", "PGPORT": str(database), "MLFLOW_S3_ENDPOINT_URL": endpoint}
+        subprocess.run(
+            upgrade["command"], env={**_environment(objects, upgrade), **place, **own},
+            cwd=tmp_path, check=True, capture_output=True, timeout=240,
+        )  # fmt: skip
+        port = _free_port()
+        changed = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}",
+                   "--workers=2": "--workers=1"}  # fmt: skip
+        assert set(changed) <= set(serve["command"])
+        server = subprocess.Popen(
+            [changed.get(one, one) for one in serve["command"]],
+            env={**settings, **place, **own}, cwd=tmp_path,
+        )  # fmt: skip
+        try:
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                assert _healthy(port, serve[probe]["httpGet"]["path"], server)
+            _log_a_run(port, tmp_path)
+
+            api = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=defectory"
+            tracking = named(objects, "ConfigMap", "defectory")["data"]["MLFLOW_TRACKING_URI"]
+            assert _status(port, api, tracking.removeprefix("http://")) == 200
+            assert _status(port, api, "localhost:8081") == 200
+            assert _status(port, api, "evil.example:5000") == 403
+        finally:
+            server.terminate()
+            server.wait(60)
+        _look_into(database, settings, endpoint, bucket)
+
+
+def _log_a_run(port: int, folder: Path) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"http://127.0.0.1:{port}")
+    run = client.create_run(client.create_experiment("defectory")).info.run_id
+    client.log_metric(run, "mask_map", 0.25)
+    report = folder / "report.html"
+    report.write_text("what it was worth")
+    client.log_artifact(run, str(report))
+
+    back = client.download_artifacts(run, "report.html", str(folder))
+    assert Path(back).read_text() == "what it was worth"
+
+
+def _look_into(port: int, settings: dict[str, str], endpoint: str, bucket: str) -> None:
+    import boto3
+    import psycopg2
+
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=port, user=settings["PGUSER"], dbname=settings["PGDATABASE"],
+        password=_PASSWORD,
+    )  # fmt: skip
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select key, value from metrics")
+        assert cursor.fetchall() == [("mask_map", 0.25)]
+    connection.close()
+
+    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_CLIENT)
+    (stored,) = client.list_objects_v2(Bucket=bucket)["Contents"]
+    assert stored["Key"].endswith("report.html")
+    assert stored["Key"].startswith("artifacts/")
