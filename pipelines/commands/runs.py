@@ -5,6 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from pipelines.commands.columns import columns
 from pipelines.commands.options import add_connection
 from pipelines.refusal import Refusal
 
@@ -70,9 +71,6 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from pipelines.operator import runs, schedules
 
     recurring = ""
@@ -88,21 +86,20 @@ def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
     if not found:
         sys.stdout.write("no runs\n")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("run", "name", "state", "began", "took", "link"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "name")
+    rows = [("RUN", "STATE", "BEGAN", "TOOK", "NAME", "LINK")]
     for run in found:
         began = runs.moment(run.created_at)
-        table.add_row(
-            run.run_id[:8],
-            run.display_name,
-            (run.state or "?").lower(),
-            f"{began:%Y-%m-%d %H:%M}" if began else "?",
-            runs.span(runs.seconds(run)),
-            server.link("runs", run.run_id),
+        rows.append(
+            (
+                run.run_id[:8],
+                (run.state or "?").lower(),
+                f"{began:%Y-%m-%d %H:%M}" if began else "?",
+                runs.span(runs.seconds(run)),
+                run.display_name,
+                server.link("runs", run.run_id),
+            )
         )
-    # Into a file or a program, a line stays one line.
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    sys.stdout.write(columns(rows))
 
 
 def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:

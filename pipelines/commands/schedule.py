@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from pipelines.commands.columns import columns
 from pipelines.commands.options import add_connection, add_pipeline
 from pipelines.refusal import Refusal
 
@@ -262,9 +263,6 @@ def _next_times(schedule: "Schedule", server_zone: str) -> str:
 
 
 def _show(server: "Server") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from pipelines.operator import schedules
     from pipelines.operator.versions import names_of
 
@@ -273,19 +271,23 @@ def _show(server: "Server") -> None:
         _say("no schedules; defectory schedule create makes one")
         return
     named = names_of(server, [(one.schedule.pipeline_id, one.schedule.version_id) for one in found])
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("name", "state", "at", "time zone", "pipeline", "version", "values"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in ("name", "state", "at"))
+    rows = [("NAME", "STATE", "AT", "TIME ZONE", "PIPELINE", "VERSION", "VALUES")]
     for one in found:
         schedule = one.schedule
         pipeline, version = named[schedule.pipeline_id, schedule.version_id]
-        zone = schedule.zone + (" (standard time)" if schedule.standard else "")
         values = " ".join(f"{name}={value}" for name, value in sorted(schedule.values.items()))
-        table.add_row(
-            schedule.name, "on" if schedule.enabled else "paused", schedule.cron, zone,
-            pipeline, version, values,
-        )  # fmt: skip
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+        rows.append(
+            (
+                schedule.name,
+                "on" if schedule.enabled else "paused",
+                schedule.cron,
+                schedule.zone + (" (standard time)" if schedule.standard else ""),
+                pipeline,
+                version,
+                values,
+            )
+        )
+    sys.stdout.write(columns(rows))
 
 
 def _say(line: str) -> None:

@@ -45,6 +45,11 @@ class Access:
     ui: str = ""
     seconds: float = 60.0
 
+    @property
+    def where(self) -> str:
+        """What to call the server in sentences."""
+        return self.endpoint or "the Kubeflow server of the cluster"
+
     def hide(self, text: str) -> str:
         """The text without this connection's secrets."""
         volume = _volume_token(self.token_volume)

@@ -34,7 +34,7 @@ def explain(error: Exception, access: Access, doing: str) -> ServerRefusal:
         access: How the server was asked.
         doing: What was being done, for instance `starting the run`.
     """
-    where = access.endpoint or "the cluster's Kubeflow server"
+    where = access.where
     if isinstance(error, kfp_server_api.ApiException) and error.status:
         text = _answered(error, access, where)
         return ServerRefusal(access.hide(f"{doing}: {text}"), int(error.status))

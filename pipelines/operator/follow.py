@@ -8,6 +8,9 @@ from pipelines.operator import runs
 from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.server import Server
 
+PAUSE = 5.0
+"""Seconds between two looks."""
+
 PATIENCE = 600.0
 """Seconds for which a server may be away while a run is followed; upgrades take minutes."""
 
@@ -16,8 +19,6 @@ def follow(
     server: Server,
     identity: str,
     say: Callable[[str], None],
-    *,
-    pause: float = 5.0,
     limit: float = 0.0,
 ) -> Any:
     """Wait until a run has ended.
@@ -26,7 +27,6 @@ def follow(
         server: Where it runs.
         identity: The run's id.
         say: Called with every line of progress.
-        pause: Seconds between two looks.
         limit: Seconds after which to give up waiting; 0 never.
 
     Returns:
@@ -48,7 +48,7 @@ def follow(
             if not passing or time.monotonic() - away > PATIENCE:
                 raise
             _tell(shown, "server", "does not answer, trying on", say)
-            time.sleep(pause)
+            time.sleep(PAUSE)
             continue
         if away is not None:
             away = None
@@ -59,7 +59,7 @@ def follow(
             return run
         if limit and time.monotonic() - begun > limit:
             raise TimeoutError
-        time.sleep(pause)
+        time.sleep(PAUSE)
 
 
 def _tell(shown: dict[str, str], what: str, line: str, say: Callable[[str], None]) -> None:

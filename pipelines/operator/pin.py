@@ -114,7 +114,8 @@ def _local(file: Path, revision: str) -> Pinned:
         )
     if not _git("cat-file", "-t", f"{commit}:{inside}", folder=root):
         raise Refusal(f"--revision {revision}: has no {inside}; choose one that does")
-    url = _git("remote", "get-url", "origin", folder=root)
+    # As written, not as this machine rewrites it (insteadOf).
+    url = _git("config", "--get", "remote.origin.url", folder=root)
     if not url or ("://" not in url and "@" not in url) or url.startswith("file://"):
         raise Refusal(
             f"--data {file}: its repository has no origin that a cluster can reach; push it to a "

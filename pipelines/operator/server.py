@@ -6,7 +6,6 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import kfp_server_api
@@ -42,16 +41,23 @@ class Server:
             ServerRefusal: If there is none, it refuses, or it is of another version.
         """
         self.access = access
-        with self.doing("connecting"):
-            self.api = _client(access)
-            health = self._health()
+        try:
+            with self.doing("connecting"):
+                self.api = _client(access)
+                health = self._health()
+        except ServerRefusal as refusal:
+            if refusal.status != 404:
+                raise
+            raise ServerRefusal(
+                f"{access.where} has no /apis/v2beta1: check --endpoint, or upgrade the server to "
+                "Kubeflow Pipelines 2.17"
+            ) from refusal
         self.version = str(health.get("tag_name", ""))
         _check_version(self.version, access)
         several = health.get("multi_user") is True
         if several and not access.given_namespace:
             raise Refusal(
-                f"{access.endpoint or 'the server'} gives every user a namespace: name yours with "
-                "--namespace",
+                f"{access.where} gives every user a namespace: name yours with --namespace",
                 BAD_INPUT,
             )
         self.namespace = access.namespace if several else None
@@ -77,6 +83,10 @@ class Server:
             with self.doing(what):
                 page = call(page_token=token, page_size=_PAGE, **query)
                 items = list(getattr(page, field) or [])
+                if not all(
+                    any(one is not None for one in item.to_dict().values()) for item in items
+                ):
+                    raise ValueError(f"its list of {field.replace('_', ' ')} is none")
                 token = page.next_page_token or ""
             yield from items
             if not token:
@@ -102,6 +112,12 @@ class _Client(kfp_client.Client):
 
     seconds = 60.0
 
+    def _load_config(self, *arguments: Any, **named: Any) -> Any:
+        config = super()._load_config(*arguments, **named)
+        # For a kubectl context it ends in a slash, and every path starts with one.
+        config.host = config.host.rstrip("/")
+        return config
+
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
         """The server's health."""
         return self._healthz_api.healthz_service_get_healthz(
@@ -112,17 +128,13 @@ class _Client(kfp_client.Client):
 def _client(access: Access) -> _Client:
     host = access.endpoint
     inside = "KUBERNETES_SERVICE_HOST" in os.environ
-    if not (host or inside or _kubeconfig()):
-        raise ServerRefusal(
-            "no Kubeflow server named, and no Kubernetes cluster configured here: give --endpoint "
-            "URL or KF_PIPELINES_ENDPOINT; for a server in a cluster, kubectl -n kubeflow "
-            "port-forward svc/ml-pipeline-ui 8080:80 and --endpoint http://localhost:8080"
-        )
     if access.token and not host:
         # Given a token and no host, the client would send the token to localhost.
         if not inside:
             raise ServerRefusal("a token needs an address that it is for: give --endpoint")
         host = f"http://ml-pipeline.{NAMESPACE}.svc.cluster.local:8888"
+    if not (host or inside):
+        _check_kubeconfig()
     _Client.seconds = access.seconds
     with _quiet():
         client = _Client(
@@ -137,7 +149,7 @@ def _client(access: Access) -> _Client:
     connection = client._run_api.api_client
     for name, value in access.headers.items():
         connection.set_default_header(name, value)
-    _bound(connection.rest_client, access.seconds)
+    _guard(connection.rest_client, access.seconds)
     return client
 
 
@@ -163,21 +175,42 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _bound(rest: Any, seconds: float) -> None:
-    """Give every request a time limit; without one the client waits for ever."""
+def _guard(rest: Any, seconds: float) -> None:
+    """Bound every request in time, and take no answer that is not JSON.
+
+    By itself the client waits for ever, and reads a web page as an empty answer.
+    """
     request = rest.request
 
-    def bounded(*arguments: Any, _request_timeout: Any = None, **named: Any) -> Any:
-        limit = _request_timeout or (_CONNECT_SECONDS, seconds)
-        return request(*arguments, _request_timeout=limit, **named)
+    def guarded(*arguments: Any, **named: Any) -> Any:
+        named["_request_timeout"] = named.get("_request_timeout") or (_CONNECT_SECONDS, seconds)
+        response = request(*arguments, **named)
+        if named.get("_preload_content", True) and not isinstance(json.loads(response.data), dict):
+            raise ValueError("no JSON object")
+        return response
 
-    rest.request = bounded
+    rest.request = guarded
+    pools = rest.pool_manager
+    pools.connection_pool_kw["retries"] = urllib3.Retry(3, read=1, backoff_factor=0.2)
+    pools.clear()
 
 
-def _kubeconfig() -> bool:
-    named = os.environ.get("KUBECONFIG", "")
-    files = named.split(os.pathsep) if named else [str(Path.home() / ".kube" / "config")]
-    return any(Path(file).is_file() for file in files if file)
+def _check_kubeconfig() -> None:
+    """Make sure that there is a kubectl context; the client would go on with localhost.
+
+    Raises:
+        ServerRefusal: If there is none.
+    """
+    from kubernetes import config
+
+    try:
+        config.list_kube_config_contexts()
+    except (config.ConfigException, OSError) as error:
+        raise ServerRefusal(
+            "no Kubeflow server named, and no Kubernetes cluster configured here: give --endpoint "
+            "URL or KF_PIPELINES_ENDPOINT; for a server in a cluster, kubectl -n kubeflow "
+            "port-forward svc/ml-pipeline-ui 8080:80 and --endpoint http://localhost:8080"
+        ) from error
 
 
 def _check_version(version: str, access: Access) -> None:
@@ -187,7 +220,7 @@ def _check_version(version: str, access: Access) -> None:
     if (int(parts[0]), int(parts[1])) < OLDEST or int(parts[0]) != OLDEST[0]:
         wanted = ".".join(map(str, OLDEST))
         raise ServerRefusal(
-            f"{access.endpoint or 'the server'} is Kubeflow Pipelines {version}, and this is made "
+            f"{access.where} is Kubeflow Pipelines {version}, and this is made "
             f"for {wanted} and later 2.x: upgrade the server, or use a release of defectory made "
             "for it"
         )

@@ -1,0 +1,613 @@
+"""A server that speaks KFP's v2beta1 API as 2.17 does, for the real client over HTTP.
+
+Bodies and answers are checked against the generated models of `kfp_server_api`, filters and sort
+keys against what the backend knows, parameters against the package, cron expressions against
+robfig/cron 1.2; what the backend refuses is refused here.
+"""
+
+import datetime
+import email.parser
+import email.policy
+import json
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import kfp_server_api
+import yaml
+
+NEVER = "1970-01-01T00:00:00Z"
+_FILTERS = {
+    "runs": {"run_id", "display_name", "created_at", "state", "storage_state", "recurring_run_id"},
+    "recurringruns": {"recurring_run_id", "display_name", "created_at", "updated_at"},
+    "pipelines": {"pipeline_id", "display_name", "name", "created_at", "namespace"},
+    "versions": {"pipeline_version_id", "display_name", "name", "created_at"},
+    "experiments": {"experiment_id", "display_name", "created_at", "namespace"},
+}
+
+
+@dataclass
+class Fault:
+    """What goes wrong with requests whose method and path match, so many times."""
+
+    pattern: str
+    act: Callable[[BaseHTTPRequestHandler], None]
+    times: int = 1
+    answers: bool = True
+
+
+@dataclass
+class Backend:
+    """The server's state, and what it was asked."""
+
+    multi_user: bool = False
+    version: str = "2.17.0"
+    token: str = ""
+    cookie: str = ""
+    allowed: frozenset[str] = frozenset({"team"})
+    page: int = 2
+    experiments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pipelines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """For a run, what each further look at it finds."""
+    next_script: list[dict[str, Any]] = field(default_factory=list)
+    """The script of the next run that is made."""
+    logs: dict[str, str] = field(default_factory=dict)
+    """Logs of pods, as the API server finds them."""
+    archived: dict[str, str] = field(default_factory=dict)
+    """Logs of pods that only the UI's server finds."""
+    pods: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Pods that Kubernetes has, by namespace."""
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    url: str = ""
+    behind: str = ""
+    """What a proxy puts before every path."""
+    _clock: int = 0
+
+    def now(self) -> str:
+        """A time later than every one before."""
+        self._clock += 1
+        begin = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
+        return (begin + datetime.timedelta(seconds=self._clock)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def asked(self, method: str, pattern: str) -> int:
+        """How many requests there were of this kind."""
+        return sum(
+            m == method and re.search(pattern, path) is not None for m, path in self.requests
+        )
+
+    def fail(self, pattern: str, status: int, message: str = "", times: int = 1) -> None:
+        """Answer the next requests of a kind with an error as grpc-gateway writes it."""
+        body = json.dumps({"code": 2, "message": message, "details": []}).encode()
+        self.faults.append(Fault(pattern, lambda handler: _send(handler, status, body), times))
+
+    def answer(self, pattern: str, body: bytes, kind: str, status: int = 200) -> None:
+        """Answer all requests of a kind with something else."""
+        self.faults.append(
+            Fault(pattern, lambda handler: _send(handler, status, body, kind), 10**6)
+        )
+
+    def dawdle(self, pattern: str, seconds: float) -> None:
+        """Let requests of a kind wait."""
+        self.faults.append(Fault(pattern, lambda _: time.sleep(seconds), 10**6, answers=False))
+
+    def hang_up(self, pattern: str) -> None:
+        """Close the connection on the next request of a kind."""
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            handler.close_connection = True
+            handler.connection.close()
+
+        self.faults.append(Fault(pattern, act, 1))
+
+
+class Refused(Exception):
+    """An answer of the backend that is an error."""
+
+    def __init__(self, status: int, message: str, form: str = "grpc") -> None:
+        super().__init__(message)
+        self.status, self.form = status, form
+
+
+@contextmanager
+def serving(backend: Backend, context: Any = None) -> Iterator[Backend]:
+    """Serve a backend on a free port for as long as the context lasts."""
+
+    class Handler(_Handler):
+        pass
+
+    Handler.backend = backend
+    server = _Quiet(("127.0.0.1", 0), Handler)
+    scheme = "http"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        scheme = "https"
+    backend.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield backend
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that hang up are part of the tests."""
+
+
+def _send(
+    handler: BaseHTTPRequestHandler, status: int, body: bytes, kind: str = "application/json"
+) -> None:
+    handler.send_response(status)
+    handler.send_header("Content-Type", kind)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    backend: Backend
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def do_POST(self) -> None:
+        self._answer("POST")
+
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
+    def _answer(self, method: str) -> None:
+        backend = self.backend
+        split = urlsplit(self.path)
+        path = unquote(split.path).removeprefix(backend.behind)
+        query = {name: values[-1] for name, values in parse_qs(split.query).items()}
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        backend.requests.append((method, self.path))
+        backend.headers.append({name.lower(): value for name, value in self.headers.items()})
+        for fault in backend.faults:
+            if fault.times and re.search(fault.pattern, f"{method} {path}"):
+                fault.times -= 1
+                fault.act(self)
+                if fault.answers:
+                    return
+        try:
+            if path.startswith("/api/v1/namespaces/"):
+                return self._kubernetes(path, query)
+            if path in ("/k8s/pod/logs",) or path.startswith("/apis/v1alpha1/"):
+                self._authenticate()
+                return self._log(path, query)
+            self._authenticate()
+            answer = self._route(method, path, query, body)
+            _send(self, 200, json.dumps(answer).encode())
+        except Refused as refused:
+            if refused.form == "upload":
+                error = {"error_message": str(refused), "error_details": str(refused)}
+            else:
+                error = {"code": 3, "message": str(refused), "details": []}
+            _send(self, refused.status, json.dumps(error).encode())
+
+    # --- who asks ---
+
+    def _authenticate(self) -> None:
+        backend = self.backend
+        if backend.token and self.headers.get("Authorization") != f"Bearer {backend.token}":
+            raise Refused(401, "Request header error: token is invalid or expired")
+        if backend.cookie and self.headers.get("Cookie") != backend.cookie:
+            raise Refused(401, "Request header error: there is no user identity header")
+
+    def _namespace(self, given: str | None) -> str:
+        """As ReplaceNamespace and the authorisation of the backend."""
+        if not self.backend.multi_user:
+            return ""
+        if not given:
+            raise Refused(400, "Invalid input error: a namespace is required in multi-user mode")
+        if given not in self.backend.allowed:
+            raise Refused(
+                403, f"User 'ada' is not authorized with reason: (namespace {given}, verb list)"
+            )
+        return given
+
+    # --- the API ---
+
+    def _route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        api = "/apis/v2beta1"
+        if not path.startswith(api):
+            raise Refused(404, "Not Found")
+        rest = path[len(api) :]
+        table: list[tuple[str, str, Callable[..., Any]]] = [
+            ("GET", r"/healthz", self._health),
+            ("GET", r"/experiments", self._list_experiments),
+            ("POST", r"/experiments", self._create_experiment),
+            ("GET", r"/pipelines", self._list_pipelines),
+            ("POST", r"/pipelines", self._create_pipeline),
+            ("POST", r"/pipelines/upload_version", self._upload_version),
+            ("GET", r"/pipelines/([^/]+)/versions", self._list_versions),
+            ("GET", r"/pipelines/([^/]+)/versions/([^/]+)", self._get_version),
+            ("GET", r"/runs", self._list_runs),
+            ("POST", r"/runs", self._create_run),
+            ("GET", r"/runs/([^/:]+)", self._get_run),
+            ("GET", r"/recurringruns", self._list_recurring),
+            ("POST", r"/recurringruns", self._create_recurring),
+            ("POST", r"/recurringruns/([^/:]+):(enable|disable)", self._switch_recurring),
+            ("DELETE", r"/recurringruns/([^/:]+)", self._delete_recurring),
+        ]
+        for wanted, pattern, act in table:
+            if wanted == method and (match := re.fullmatch(pattern, rest)):
+                return act(*match.groups(), query=query, body=body)
+        raise Refused(404, f"Not Found: {method} {path}")
+
+    def _health(self, query: dict[str, str], body: bytes) -> Any:
+        return {
+            "commit_sha": "7b70c7b9",
+            "tag_name": self.backend.version,
+            "multi_user": self.backend.multi_user,
+        }
+
+    def _list_experiments(self, query: dict[str, str], body: bytes) -> Any:
+        space = self._namespace(query.get("namespace"))
+        found = [one for one in self.backend.experiments.values() if one["namespace"] == space]
+        return self._list("experiments", "experiments", found, query, "V2beta1Experiment")
+
+    def _create_experiment(self, query: dict[str, str], body: bytes) -> Any:
+        wanted = _model(body, "V2beta1Experiment")
+        space = self._namespace(wanted.get("namespace"))
+        _need(wanted, "display_name")
+        if any(
+            (one["display_name"], one["namespace"]) == (wanted["display_name"], space)
+            for one in self.backend.experiments.values()
+        ):
+            raise Refused(409, f"Experiment {wanted['display_name']} already exists")
+        made = wanted | {
+            "experiment_id": str(uuid.uuid4()),
+            "namespace": space,
+            "created_at": self.backend.now(),
+        }
+        self.backend.experiments[made["experiment_id"]] = made
+        return _checked(made, "V2beta1Experiment")
+
+    def _list_pipelines(self, query: dict[str, str], body: bytes) -> Any:
+        # Without a namespace a multi-user server lists the pipelines that all share.
+        space = self._namespace(query["namespace"]) if query.get("namespace") else ""
+        found = [one for one in self.backend.pipelines.values() if one["namespace"] == space]
+        return self._list("pipelines", "pipelines", found, query, "V2beta1Pipeline")
+
+    def _create_pipeline(self, query: dict[str, str], body: bytes) -> Any:
+        wanted = _model(body, "V2beta1Pipeline")
+        space = self._namespace(wanted["namespace"]) if wanted.get("namespace") else ""
+        if not wanted.get("display_name") and not wanted.get("name"):
+            raise Refused(400, "pipeline's name cannot be empty")
+        name = wanted.get("name") or wanted["display_name"]
+        if any(
+            (one["name"], one["namespace"]) == (name, space)
+            for one in self.backend.pipelines.values()
+        ):
+            raise Refused(409, f"The name {name} already exists. Please specify a new name")
+        made = wanted | {
+            "pipeline_id": str(uuid.uuid4()),
+            "name": name,
+            "display_name": wanted.get("display_name") or name,
+            "namespace": space,
+            "created_at": self.backend.now(),
+        }
+        self.backend.pipelines[made["pipeline_id"]] = made
+        return _checked(made, "V2beta1Pipeline")
+
+    def _upload_version(self, query: dict[str, str], body: bytes) -> Any:
+        if set(query) - {"name", "display_name", "pipelineid", "description", "tags"}:
+            raise Refused(400, f"unknown query {sorted(query)}", "upload")
+        file = _multipart(self.headers["Content-Type"], body)
+        pipeline = self.backend.pipelines.get(query.get("pipelineid", ""))
+        if pipeline is None:
+            raise Refused(400, "Failed to create a pipeline version", "upload")
+        if len(self.path) > 12000:
+            raise Refused(431, "Request Header Fields Too Large", "upload")
+        spec = read_documents(file)
+        if not {"pipelineInfo", "root", "deploymentSpec"} <= set(spec.get("pipeline_spec", spec)):
+            raise Refused(400, "unknown template format: not a pipeline spec", "upload")
+        name = query["name"]
+        if len(name) > 127 or any(
+            (one["name"], one["pipeline_id"]) == (name, pipeline["pipeline_id"])
+            for one in self.backend.versions.values()
+        ):
+            raise Refused(409, "Failed to create a pipeline version", "upload")
+        made = {
+            "pipeline_id": pipeline["pipeline_id"],
+            "pipeline_version_id": str(uuid.uuid4()),
+            "name": name,
+            "display_name": name,
+            "description": query.get("description", ""),
+            "created_at": self.backend.now(),
+            "pipeline_spec": struct(spec),
+        }
+        self.backend.versions[made["pipeline_version_id"]] = made
+        return _checked(made, "V2beta1PipelineVersion")
+
+    def _list_versions(self, pipeline: str, query: dict[str, str], body: bytes) -> Any:
+        if pipeline not in self.backend.pipelines:
+            raise Refused(404, f"Pipeline {pipeline} not found")
+        found = [one for one in self.backend.versions.values() if one["pipeline_id"] == pipeline]
+        return self._list("versions", "pipeline_versions", found, query, "V2beta1PipelineVersion")
+
+    def _get_version(self, pipeline: str, version: str, query: dict[str, str], body: bytes) -> Any:
+        found = self.backend.versions.get(version)
+        if found is None or found["pipeline_id"] != pipeline:
+            raise Refused(404, f"PipelineVersion {version} not found")
+        return _checked(found, "V2beta1PipelineVersion")
+
+    def _list_runs(self, query: dict[str, str], body: bytes) -> Any:
+        space = self._namespace(query.get("namespace"))
+        found = [
+            one
+            for one in self.backend.runs.values()
+            if self.backend.experiments.get(one["experiment_id"], {"namespace": space})["namespace"]
+            == space
+        ]
+        return self._list("runs", "runs", found, query, "V2beta1Run")
+
+    def _create_run(self, query: dict[str, str], body: bytes) -> Any:
+        wanted = _model(body, "V2beta1Run")
+        _need(wanted, "display_name")
+        if wanted.get("experiment_id") not in self.backend.experiments:
+            raise Refused(400, f"Experiment {wanted.get('experiment_id')} not found")
+        version = self._version(wanted)
+        self._check_values(version, wanted)
+        made = wanted | {
+            "run_id": str(uuid.uuid4()),
+            "state": "PENDING",
+            "storage_state": "AVAILABLE",
+            "created_at": self.backend.now(),
+            "scheduled_at": NEVER,
+            "finished_at": NEVER,
+        }
+        self.backend.runs[made["run_id"]] = made
+        self.backend.scripts[made["run_id"]] = self.backend.next_script
+        self.backend.next_script = []
+        return _checked(made, "V2beta1Run")
+
+    def _get_run(self, identity: str, query: dict[str, str], body: bytes) -> Any:
+        found = self.backend.runs.get(identity)
+        if found is None:
+            raise Refused(404, f"Run {identity} not found")
+        script = self.backend.scripts.get(identity)
+        if script:
+            found |= script.pop(0)
+        return _checked(found, "V2beta1Run")
+
+    def _list_recurring(self, query: dict[str, str], body: bytes) -> Any:
+        space = self._namespace(query.get("namespace"))
+        found = [one for one in self.backend.recurring.values() if one["namespace"] == space]
+        return self._list("recurringruns", "recurringRuns", found, query, "V2beta1RecurringRun")
+
+    def _create_recurring(self, query: dict[str, str], body: bytes) -> Any:
+        wanted = _model(body, "V2beta1RecurringRun")
+        _need(wanted, "display_name")
+        space = self._namespace(wanted.get("namespace"))
+        if not 1 <= int(wanted.get("max_concurrency", "0")) <= 10:
+            raise Refused(
+                400, "Max concurrency of a recurring run must be at least 1 and at most 10"
+            )
+        cron = wanted.get("trigger", {}).get("cron_schedule", {}).get("cron")
+        if cron is None:
+            raise Refused(400, "no trigger")
+        check_cron(cron)
+        self._check_values(self._version(wanted), wanted)
+        enabled = wanted.get("mode") == "ENABLE"
+        made = wanted | {
+            "recurring_run_id": str(uuid.uuid4()),
+            "namespace": space,
+            "status": "ENABLED" if enabled else "DISABLED",
+            "created_at": self.backend.now(),
+        }
+        self.backend.recurring[made["recurring_run_id"]] = made
+        return _checked(made, "V2beta1RecurringRun")
+
+    def _switch_recurring(self, identity: str, how: str, query: dict[str, str], body: bytes) -> Any:
+        found = self.backend.recurring.get(identity)
+        if found is None:
+            raise Refused(404, f"Recurring run {identity} not found")
+        found |= {"mode": how.upper(), "status": f"{how.upper()}D"}
+        return {}
+
+    def _delete_recurring(self, identity: str, query: dict[str, str], body: bytes) -> Any:
+        if identity not in self.backend.recurring:
+            raise Refused(404, f"Recurring run {identity} not found")
+        del self.backend.recurring[identity]
+        if query.get("propagation_policy") != "ORPHAN":
+            # Kubernetes removes what belongs to the schedule, runs that are going on too.
+            for run in self.backend.runs.values():
+                if run.get("recurring_run_id") == identity and run["state"] == "RUNNING":
+                    run["state"] = "FAILED"
+        return {}
+
+    # --- shared ---
+
+    def _version(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        reference = wanted.get("pipeline_version_reference") or {}
+        pipeline, version = reference.get("pipeline_id"), reference.get("pipeline_version_id")
+        if version:
+            found = self.backend.versions.get(version)
+            if found is None or found["pipeline_id"] != pipeline:
+                raise Refused(400, f"Pipeline version {version} not found")
+            return found
+        several = [one for one in self.backend.versions.values() if one["pipeline_id"] == pipeline]
+        if not several:
+            raise Refused(400, "Cannot create a job with an empty pipeline ID")
+        return max(several, key=lambda one: one["created_at"])
+
+    def _check_values(self, version: dict[str, Any], wanted: dict[str, Any]) -> None:
+        spec = version["pipeline_spec"]
+        known = spec.get("pipeline_spec", spec)["root"]["inputDefinitions"]["parameters"]
+        given = (wanted.get("runtime_config") or {}).get("parameters") or {}
+        kinds = {
+            "STRING": str, "BOOLEAN": bool, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float),
+        }  # fmt: skip
+        for name, value in given.items():
+            if name not in known:
+                raise Refused(400, f"parameter {name} is not among the pipeline's inputs")
+            kind = known[name]["parameterType"]
+            if not isinstance(value, kinds[kind]) or (kind != "BOOLEAN" and value is True):
+                raise Refused(400, f"parameter {name} is {value!r}, not a {kind}")
+        for name, about in known.items():
+            if "defaultValue" not in about and not about.get("isOptional") and name not in given:
+                raise Refused(400, f"required parameter {name} is missing")
+
+    def _list(
+        self, kind: str, name: str, found: list[dict[str, Any]], query: dict[str, str], model: str
+    ) -> Any:
+        for predicate in json.loads(query.get("filter") or "{}").get("predicates", []):
+            key, value = predicate["key"], predicate["stringValue"]
+            if key not in _FILTERS[kind]:
+                raise Refused(400, f"Invalid input error: no field {key} to filter by")
+            equal = {"EQUALS": True, "NOT_EQUALS": False}[predicate["operation"]]
+            found = [one for one in found if (str(one.get(key, "")) == value) is equal]
+        if order := query.get("sort_by"):
+            key, _, direction = order.partition(" ")
+            if key not in _FILTERS[kind] or direction not in ("", "asc", "desc"):
+                raise Refused(400, f"Invalid sorting field: {order}")
+            found = sorted(found, key=lambda one: str(one[key]), reverse=direction == "desc")
+        start = int(query.get("page_token") or 0)
+        size = min(int(query.get("page_size") or self.backend.page), self.backend.page)
+        answer: dict[str, Any] = {"total_size": len(found)}
+        if found[start : start + size]:
+            answer[name] = [_checked(one, model) for one in found[start : start + size]]
+        if start + size < len(found):
+            answer["next_page_token"] = str(start + size)
+        return _checked(answer, f"V2beta1List{model.removeprefix('V2beta1')}sResponse")
+
+    # --- logs ---
+
+    def _log(self, path: str, query: dict[str, str]) -> None:
+        if path == "/k8s/pod/logs":
+            text = self.backend.archived.get(query["podname"])
+            if text is None:
+                return _send(self, 500, b"Could not get main container logs: Error", "text/html")
+            return _send(self, 200, text.encode(), "text/plain")
+        match = re.fullmatch(r"/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", path)
+        text = self.backend.logs.get(match[2]) if match else None
+        if text is None:
+            # The backend writes 200 before it looks for the pod.
+            text = json.dumps({"error_message": "Failed to read logs", "error_details": ""})
+        _send(self, 200, text.encode(), "text/plain")
+
+    def _kubernetes(self, path: str, query: dict[str, str]) -> None:
+        match = re.fullmatch(r"/api/v1/namespaces/([^/]+)/pods(?:/([^/]+)/log)?", path)
+        if match is None:
+            raise Refused(404, path)
+        pods = self.backend.pods.get(match[1], [])
+        if match[2] is None:
+            key, _, value = query["labelSelector"].partition("=")
+            items = [one for one in pods if one["metadata"]["labels"].get(key) == value]
+            answer = {"kind": "PodList", "apiVersion": "v1", "items": items, "metadata": {}}
+            return _send(self, 200, json.dumps(answer).encode())
+        named = [one for one in pods if one["metadata"]["name"] == match[2]]
+        if not named or query.get("container") != "main":
+            raise Refused(404, f"pod {match[2]} not found")
+        lines = named[0]["log"].splitlines(keepends=True)
+        if "tailLines" in query:
+            lines = lines[-int(query["tailLines"]) :]
+        _send(self, 200, "".join(lines).encode(), "text/plain")
+
+
+def _model(body: bytes, name: str) -> dict[str, Any]:
+    """A request's body, if it is what the API's model says."""
+    fields = json.loads(body)
+    _check_fields(fields, name)
+    return fields  # type: ignore[no-any-return]
+
+
+def _checked(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    """An answer, after a check that it is what the API's model says."""
+    _check_fields(fields, name)
+    return dict(fields)
+
+
+def _check_fields(fields: Any, name: str) -> None:
+    model = getattr(kfp_server_api, name)
+    if not isinstance(fields, dict):
+        raise Refused(400, f"{name}: {fields!r} is no object")
+    unknown = set(fields) - set(model.attribute_map.values())
+    if unknown:
+        raise Refused(400, f"{name} has no {sorted(unknown)}")
+    simple = {"str": str, "bool": bool, "int": int, "datetime": str, "object": dict}
+    for attribute, kind in model.openapi_types.items():
+        value = fields.get(model.attribute_map[attribute])
+        if value is None:
+            continue
+        if kind in simple:
+            if not isinstance(value, simple[kind]) or (kind == "int" and value is True):
+                raise Refused(400, f"{name}.{attribute}: {value!r} is no {kind}")
+        elif kind.startswith("list["):
+            for one in value:
+                _check_fields(one, kind[5:-1])
+        elif hasattr(kfp_server_api, kind):
+            if isinstance(value, str):
+                if value not in getattr(kfp_server_api, kind).allowable_values:
+                    raise Refused(400, f"{name}.{attribute}: {value!r} is no {kind}")
+            else:
+                _check_fields(value, kind)
+
+
+def _need(fields: dict[str, Any], name: str) -> None:
+    if not fields.get(name):
+        raise Refused(400, f"{name} cannot be empty")
+
+
+def read_documents(package: str) -> dict[str, Any]:
+    """A package as the API has it: its specification, and that of the platform."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    spec, *platform = yaml.load_all(package, Loader=loader)
+    return {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
+
+
+def struct(value: Any) -> Any:
+    """A value as it comes back from a protobuf struct, in which every number is a float."""
+    if isinstance(value, dict):
+        return {key: struct(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [struct(one) for one in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _multipart(kind: str, body: bytes) -> str:
+    parser = email.parser.BytesParser(policy=email.policy.HTTP)
+    message = parser.parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
+    for part in message.iter_parts():
+        if part.get_param("name", header="content-disposition") == "uploadfile":
+            return str(part.get_payload(decode=True).decode())
+    raise Refused(400, "Failed to read pipeline from file", "upload")
+
+
+def check_cron(expression: str) -> None:
+    """As robfig/cron 1.2: six fields, seconds first, numbers in range."""
+    words = expression.split()
+    ranges = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+    if len(words) != 6:
+        raise Refused(400, f"Expected 6 fields, found {len(words)}: {expression}")
+    for word, (low, high) in zip(words, ranges, strict=True):
+        for part in word.split(","):
+            match = re.fullmatch(r"(?:[*?]|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
+            bounds = [int(one) for one in match.groups()[:2] if one] if match else [-1]
+            if any(not low <= one <= high for one in bounds) or bounds != sorted(bounds):
+                raise Refused(400, f"Schedule cron is not a supported format: {part}")

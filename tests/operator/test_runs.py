@@ -1,0 +1,266 @@
+import json
+from typing import Any
+
+import pytest
+from argo import pod, tasks
+from conftest import Defectory, set_kubeconfig
+from kfp_backend import NEVER, Backend
+from test_failures import kubeconfig
+
+WORKFLOW = "defectory-valvano-x7k2p"
+ROOT = f"{WORKFLOW}.root"
+LOOP = f"{ROOT}.exit-handler-1.for-loop-1"
+ITEMS = [f"{LOOP}.iteration-iterations.iteration-item({i}:{i})" for i in range(2)]
+DATA = f"{ROOT}.exit-handler-1.data-versioning.executor"
+TRAINED = [f"{item}.mask-rcnn.executor" for item in ITEMS]
+
+
+def _graph() -> dict[str, list[str]]:
+    """Two iterations of a training, the second of which was tried twice."""
+    graph = {
+        WORKFLOW: [f"{WORKFLOW}.root-driver"],
+        f"{WORKFLOW}.root-driver": [ROOT],
+        ROOT: [f"{ROOT}.exit-handler-1-driver"],
+        f"{ROOT}.exit-handler-1-driver": [f"{ROOT}.exit-handler-1"],
+        f"{ROOT}.exit-handler-1": [f"{ROOT}.exit-handler-1.data-versioning-driver"],
+        f"{ROOT}.exit-handler-1.data-versioning-driver": [f"{ROOT}.exit-handler-1.data-versioning"],
+        f"{ROOT}.exit-handler-1.data-versioning": [DATA],
+        DATA: [LOOP],
+        LOOP: [f"{LOOP}.iteration-driver"],
+        f"{LOOP}.iteration-driver": [f"{LOOP}.iteration-iterations"],
+        f"{LOOP}.iteration-iterations": ITEMS,
+    }
+    for item, trained in zip(ITEMS, TRAINED, strict=True):
+        graph |= {
+            item: [f"{item}.mask-rcnn-driver"],
+            f"{item}.mask-rcnn-driver": [f"{item}.mask-rcnn"],
+            f"{item}.mask-rcnn": [trained],
+            trained: [f"{trained}(0)"],
+            f"{trained}(0)": [],
+        }
+    graph[TRAINED[1]].append(f"{TRAINED[1]}(1)")
+    graph[f"{TRAINED[1]}(1)"] = []
+    return graph
+
+
+def _run(backend: Backend, number: int, state: str, **more: Any) -> dict[str, Any]:
+    identity = f"{number:08x}-2222-3333-4444-555555555555"
+    backend.runs[identity] = {
+        "run_id": identity,
+        "display_name": f"run {number}",
+        "experiment_id": "e",
+        "state": state,
+        "storage_state": "AVAILABLE",
+        "created_at": backend.now(),
+        "finished_at": NEVER,
+    } | more
+    return backend.runs[identity]
+
+
+def _detailed(backend: Backend) -> dict[str, Any]:
+    details = tasks(WORKFLOW, _graph(), {f"{ITEMS[1]}.mask-rcnn": "RUNNING", TRAINED[1]: "RUNNING"})
+    return _run(backend, 7, "RUNNING", run_details=details)
+
+
+def test_runs_are_listed_over_all_pages_newest_first(
+    backend: Backend, defectory: Defectory
+) -> None:
+    for number in range(5):
+        _run(backend, number, "SUCCEEDED", finished_at="2026-11-01T01:00:00Z")
+
+    done = defectory("runs", "--endpoint", backend.url)
+
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [f"{n:08x}" for n in (4, 3, 2, 1, 0)]
+    assert all(f"{backend.url}/#/runs/details/" in line for line in lines[1:])
+    assert "59:5" in lines[1]
+
+
+def test_no_more_pages_are_read_than_needed(backend: Backend, defectory: Defectory) -> None:
+    for number in range(9):
+        _run(backend, number, "SUCCEEDED")
+
+    defectory("runs", "--endpoint", backend.url, "--limit", "2")
+
+    assert backend.asked("GET", r"/runs\?") == 1
+
+
+def test_runs_are_chosen_by_state_and_schedule(backend: Backend, defectory: Defectory) -> None:
+    backend.recurring["r"] = {
+        "recurring_run_id": "r", "display_name": "nightly", "namespace": "", "status": "ENABLED",
+        "created_at": backend.now(),
+    }  # fmt: skip
+    _run(backend, 1, "FAILED", recurring_run_id="r")
+    _run(backend, 2, "SUCCEEDED", recurring_run_id="r")
+    _run(backend, 3, "FAILED")
+    _run(backend, 4, "FAILED", storage_state="ARCHIVED")
+
+    def ids(*words: str) -> list[str]:
+        done = defectory("runs", "--endpoint", backend.url, "--json", *words)
+        return [one["id"][7] for one in json.loads(done.out)]
+
+    assert ids() == ["3", "2", "1"]
+    assert ids("--state", "failed") == ["3", "1"]
+    assert ids("--schedule", "nightly") == ["2", "1"]
+    assert defectory("runs", "--endpoint", backend.url, "--schedule", "x").code == 2
+
+
+def test_a_run_that_goes_on_has_no_end(backend: Backend, defectory: Defectory) -> None:
+    _run(backend, 1, "RUNNING")
+
+    done = defectory("runs", "--endpoint", backend.url, "--json")
+
+    (run,) = json.loads(done.out)
+    assert run["ended"] is None
+    assert run["state"] == "RUNNING"
+
+
+def test_one_run_is_shown_with_its_steps(backend: Backend, defectory: Defectory) -> None:
+    _detailed(backend)
+
+    done = defectory("runs", "00000007", "--endpoint", backend.url)
+
+    assert done.code == 0, done.err
+    steps = [line.split() for line in done.out.splitlines() if line.startswith("  ")]
+    assert steps == [["data-versioning", "succeeded"], ["mask-rcnn", "running", "1", "of", "2"]]
+
+
+def test_a_run_is_found_by_name_unless_there_are_several(
+    backend: Backend, defectory: Defectory
+) -> None:
+    _run(backend, 1, "SUCCEEDED", display_name="weekly")
+    _run(backend, 2, "SUCCEEDED")
+
+    assert defectory("runs", "weekly", "--endpoint", backend.url).code == 0
+    _run(backend, 3, "SUCCEEDED", display_name="weekly")
+    unclear = defectory("runs", "weekly", "--endpoint", backend.url)
+    assert unclear.code == 2
+    assert "00000003-" in unclear.err
+
+
+def test_a_run_can_be_followed_later(backend: Backend, defectory: Defectory) -> None:
+    _run(backend, 1, "FAILED")
+
+    assert defectory("runs", "00000001", "--wait", "--endpoint", backend.url).code == 1
+
+
+def test_logs_come_through_kfp_where_kubernetes_is_out_of_reach(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _detailed(backend)
+    backend.logs = {
+        pod(WORKFLOW, DATA): "36 photos\n",
+        pod(WORKFLOW, f"{TRAINED[0]}(0)", "retry-system-container-impl"): "step 1\nstep 2\n",
+        pod(WORKFLOW, f"{TRAINED[1]}(0)", "retry-system-container-impl"): "taken away\n",
+        pod(WORKFLOW, f"{TRAINED[1]}(1)", "retry-system-container-impl"): "goes on\n",
+    }
+
+    done = defectory("logs", run["run_id"], "--endpoint", backend.url)
+
+    assert done.code == 0, done.err
+    lines = done.out.splitlines()
+    heads = [line for line in lines if line.startswith("==")]
+    assert len(heads) == 4
+    assert lines[lines.index(heads[0]) + 1] == "36 photos"
+    assert "iteration-item(1:1), try 2" in heads[3]
+    assert lines[-1] == "goes on"
+
+
+def test_logs_of_pods_that_are_gone_come_from_the_archive(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _detailed(backend)
+    backend.archived = {pod(WORKFLOW, DATA): "36 photos\n"}
+
+    done = defectory("logs", run["run_id"], "data_versioning", "--endpoint", backend.url)
+
+    assert done.code == 0, done.err
+    assert "36 photos" in done.out
+
+
+def test_logs_that_nobody_has_any_more(backend: Backend, defectory: Defectory) -> None:
+    run = _detailed(backend)
+
+    done = defectory("logs", run["run_id"], "--endpoint", backend.url)
+
+    assert done.code == 3
+    assert "archiveLogs" in done.out
+    assert backend.url in done.err
+
+
+def test_logs_of_a_step_that_is_not_there(backend: Backend, defectory: Defectory) -> None:
+    run = _detailed(backend)
+
+    done = defectory("logs", run["run_id"], "mask_cnn", "--endpoint", backend.url)
+
+    assert done.code == 2
+    assert "mask-rcnn" in done.err
+
+
+@pytest.fixture
+def cluster(backend: Backend, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The server is Kubernetes' API too, and kubectl is set up for it."""
+    kubeconfig(tmp_path / "config", backend.url)
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+    return backend
+
+
+def _pod(run: dict[str, Any], node: str, log: str, phase: str = "Succeeded") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": pod(WORKFLOW, node),
+            "labels": {"pipeline/runid": run["run_id"]},
+            "annotations": {"workflows.argoproj.io/node-name": node},
+            "creationTimestamp": "2026-11-01T00:00:00Z",
+        },
+        "status": {"phase": phase},
+        "log": log,
+    }
+
+
+def test_logs_come_from_kubernetes(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+    other = _run(cluster, 8, "RUNNING")
+    cluster.pods["kubeflow"] = [
+        _pod(run, f"{ITEMS[0]}.mask-rcnn-driver", "a driver\n"),
+        _pod(run, f"{TRAINED[0]}(0)", "one\ntwo\nthree\n", "Running"),
+        _pod(other, DATA, "another run\n"),
+    ]
+
+    done = defectory("logs", run["run_id"], "mask-rcnn", "--tail", "2", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1:] == ["two", "three"]
+    assert "iteration-item(0:0)" in done.out
+    assert "Running" in done.out
+
+
+def test_logs_are_looked_for_in_the_users_namespace(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+    cluster.pods["team"] = [_pod(run, DATA, "36 photos\n")]
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url, "--namespace", "team")
+
+    assert "36 photos" in done.out
+
+
+def test_without_rights_in_kubernetes_kfp_is_asked(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+    cluster.fail(r"GET /api/v1/", 403, "pods is forbidden", times=9)
+    cluster.logs = {pod(WORKFLOW, DATA): "36 photos\n"}
+
+    done = defectory("logs", run["run_id"], "data-versioning", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert "36 photos" in done.out
+
+
+def test_without_any_way_both_reasons_are_told(cluster: Backend, defectory: Defectory) -> None:
+    run = _run(cluster, 9, "RUNNING")
+    cluster.fail(r"GET /api/v1/", 403, "pods is forbidden", times=9)
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
+
+    assert done.code == 3
+    assert "rights" in done.err
+    assert "KFP" in done.err

@@ -1,0 +1,262 @@
+from pathlib import Path
+
+import pytest
+from conftest import Defectory, Done, put
+from kfp_backend import Backend
+
+
+@pytest.fixture
+def schedule(deployed: Backend, defectory: Defectory):
+    """Runs a command of `defectory schedule` against the server."""
+
+    def run(what: str, *words: str) -> Done:
+        return defectory("schedule", what, *words, "--endpoint", deployed.url)
+
+    return run
+
+
+def _only(backend: Backend) -> dict:
+    (one,) = backend.recurring.values()
+    return one
+
+
+def test_a_schedule_is_made_with_safe_defaults(deployed: Backend, schedule) -> None:
+    done = schedule("create", "nightly", "--cron", "0 3 * * mon-fri")
+
+    assert done.code == 0, done.err
+    made = _only(deployed)
+    assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1-5"
+    assert made["max_concurrency"] == "1"
+    assert made["no_catchup"] is True
+    assert made["status"] == "ENABLED"
+    assert made["runtime_config"]["parameters"] == {"skip_unchanged": True}
+    assert made["service_account"] == "defectory-runner"
+    assert made["pipeline_version_reference"]["pipeline_version_id"]
+    assert "03:00" in done.out
+
+
+def test_making_it_again_does_nothing(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    before = deployed.asked("POST", "/recurringruns")
+
+    done = schedule("create", "nightly", "--cron", "0 3 * * *")
+
+    assert done.code == 0
+    assert "already" in done.out
+    assert deployed.asked("POST", "/recurringruns") == before == 1
+
+
+def test_making_it_again_otherwise_is_refused(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+
+    done = schedule("create", "nightly", "--cron", "0 4 * * *", "--set", "seed=3")
+
+    assert done.code == 2
+    assert "time, values" in done.err
+    assert "schedule change nightly" in done.err
+
+
+def test_the_newest_version_can_be_followed(deployed: Backend, schedule) -> None:
+    done = schedule("create", "nightly", "--cron", "@daily", "--latest")
+
+    assert done.code == 0, done.err
+    reference = _only(deployed)["pipeline_version_reference"]
+    assert reference["pipeline_id"]
+    assert not reference.get("pipeline_version_id")
+
+
+def test_a_newer_version_does_not_make_a_pinned_schedule_another(
+    deployed: Backend, schedule, package: Path
+) -> None:
+    schedule("create", "nightly", "--cron", "@daily")
+    put(deployed, package, "defectory-valvano-kind", "ba9876543210")
+
+    assert schedule("create", "nightly", "--cron", "@daily").code == 0
+    assert _only(deployed)["pipeline_version_reference"]["pipeline_version_id"].endswith(
+        "0123456789ab"
+    )
+
+
+def test_changing_keeps_what_is_not_given(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *", "--set", "seed=3", "--catch-up")
+
+    done = schedule("change", "nightly", "--cron", "30 2 * * *", "--set", "shards=4")
+
+    assert done.code == 0, done.err
+    assert "changed: time, values" in done.out
+    changed = _only(deployed)
+    assert changed["trigger"]["cron_schedule"]["cron"] == "0 30 2 * * *"
+    assert changed["no_catchup"] is False
+    assert changed["runtime_config"]["parameters"] == {
+        "seed": 3,
+        "shards": 4,
+        "skip_unchanged": True,
+    }
+
+
+def test_changing_nothing_does_nothing(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    (identity,) = deployed.recurring
+
+    done = schedule("change", "nightly", "--cron", "0 3 * * *")
+
+    assert done.code == 0
+    assert "is so already" in done.out
+    assert list(deployed.recurring) == [identity]
+
+
+def test_a_schedule_is_not_changed_while_its_run_goes_on(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    run = _run_of(deployed)
+
+    refused = schedule("change", "nightly", "--cron", "0 4 * * *")
+    paused = schedule("change", "nightly", "--cron", "0 4 * * *", "--paused")
+
+    assert refused.code == 2
+    assert run["run_id"] in refused.err
+    assert paused.code == 0, paused.err
+    assert run["state"] == "RUNNING"
+    assert _only(deployed)["status"] == "DISABLED"
+
+
+def test_deleting_leaves_runs_that_go_on(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    run = _run_of(deployed)
+
+    assert schedule("delete", "nightly").code == 0
+    assert deployed.recurring == {}
+    assert run["state"] == "RUNNING"
+    again = schedule("delete", "nightly")
+    assert again.code == 0
+    assert "nothing to do" in again.out
+
+
+def test_a_change_that_the_server_refuses_leaves_the_old_schedule_on(
+    deployed: Backend, schedule
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    deployed.fail(r"POST .*/recurringruns$", 500, "Internal Server Error")
+
+    done = schedule("change", "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 3
+    left = _only(deployed)
+    assert left["status"] == "ENABLED"
+    assert left["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+
+
+def test_a_spare_left_by_an_interrupted_change_is_removed(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    deployed.fail(r"DELETE .*/recurringruns/", 500)
+    interrupted = schedule("change", "nightly", "--cron", "0 4 * * *")
+    assert interrupted.code == 3
+    assert sorted(one["status"] for one in deployed.recurring.values()) == ["DISABLED", "ENABLED"]
+
+    done = schedule("change", "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 0, done.err
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert _only(deployed)["status"] == "ENABLED"
+
+
+def test_pausing_and_resuming_say_when_there_was_nothing_to_do(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+
+    said = [schedule(what, "nightly").out for what in ("pause", "pause", "resume", "resume")]
+
+    assert ["already" in one for one in said] == [False, True, False, True]
+    assert _only(deployed)["status"] == "ENABLED"
+
+
+def test_making_a_paused_schedule_again_does_not_start_it(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    schedule("pause", "nightly")
+
+    assert schedule("create", "nightly", "--cron", "0 3 * * *").code == 0
+    assert _only(deployed)["status"] == "DISABLED"
+
+
+def test_a_paused_schedule_can_be_made(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *", "--paused")
+
+    assert _only(deployed)["status"] == "DISABLED"
+
+
+def test_the_list_shows_times_as_they_were_meant(deployed: Backend, schedule) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        schedule("create", name, "--cron", "0 3 * * mon", "--time-zone", "Asia/Tokyo", "--latest")
+    schedule("pause", "beta")
+
+    done = schedule("list")
+
+    lines = done.out.splitlines()[1:]
+    assert [line.split()[:2] for line in lines] == [
+        ["alpha", "on"],
+        ["beta", "paused"],
+        ["gamma", "on"],
+    ]
+    assert all("0 3 * * mon" in line and "Asia/Tokyo" in line for line in lines)
+    assert all("defectory-valvano-kind" in line and "newest" in line for line in lines)
+
+
+def test_another_time_zone_is_converted_or_refused(deployed: Backend, schedule) -> None:
+    tokyo = schedule("create", "tokyo", "--cron", "0 3 * * mon", "--time-zone", "Asia/Tokyo")
+    berlin = schedule("create", "berlin", "--cron", "0 3 * * *", "--time-zone", "Europe/Berlin")
+    fixed = schedule(
+        "create", "fixed", "--cron", "0 3 * * *", "--time-zone", "Europe/Berlin", "--standard-time"
+    )
+    native = schedule(
+        "create", "native", "--cron", "0 3 * * *", "--time-zone", "Europe/Berlin",
+        "--server-time-zone", "Europe/Berlin",
+    )  # fmt: skip
+
+    assert (tokyo.code, berlin.code, fixed.code, native.code) == (0, 2, 0, 0)
+    assert "cronScheduleTimezone" in berlin.err
+    made = {
+        one["display_name"]: one["trigger"]["cron_schedule"]["cron"]
+        for one in deployed.recurring.values()
+    }
+    assert made == {"tokyo": "0 0 18 * * 0", "fixed": "0 0 2 * * *", "native": "0 0 3 * * *"}
+
+
+def test_a_branch_stays_a_branch(deployed: Backend, schedule) -> None:
+    data = "https://git.example/photos.git:data.dvc"
+
+    done = schedule("create", "n", "--cron", "@daily", "--data", data, "--revision", "main")
+
+    assert done.code == 0, done.err
+    values = _only(deployed)["runtime_config"]["parameters"]
+    assert (values["data"], values["revision"]) == (data, "main")
+
+
+def test_a_schedule_that_is_not_there_is_told_with_those_that_are(schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+
+    for what in ("pause", "resume", "change"):
+        done = schedule(what, "nihgtly")
+        assert done.code == 2
+        assert "nightly" in done.err
+
+
+def test_a_wrong_expression_is_told_before_the_server_is_asked(deployed: Backend, schedule) -> None:
+    done = schedule("create", "nightly", "--cron", "61 25 * * *")
+
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 2
+    assert deployed.requests == []
+
+
+def _run_of(backend: Backend) -> dict:
+    """A run that the only schedule has started."""
+    (identity,) = backend.recurring
+    run = {
+        "run_id": "11111111-2222-3333-4444-555555555555",
+        "display_name": "nightly-1",
+        "experiment_id": next(iter(backend.experiments)),
+        "recurring_run_id": identity,
+        "state": "RUNNING",
+        "storage_state": "AVAILABLE",
+        "created_at": backend.now(),
+    }
+    backend.runs[run["run_id"]] = run
+    return run

@@ -1,0 +1,306 @@
+from pathlib import Path
+
+import pytest
+from argo import tasks
+from conftest import Defectory, git, put
+from kfp_backend import Backend
+
+
+def test_submitting_starts_the_newest_version_and_prints_the_link(
+    deployed: Backend, defectory: Defectory, package: Path
+) -> None:
+    newest = put(deployed, package, "defectory-valvano-kind", "ba9876543210")
+
+    done = defectory("submit", "--endpoint", deployed.url)
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["pipeline_version_reference"]["pipeline_version_id"] == newest
+    assert run["service_account"] == "defectory-runner"
+    assert f"{deployed.url}/#/runs/details/{run['run_id']}" in done.out
+    assert [one["display_name"] for one in deployed.experiments.values()] == ["defectory"]
+
+
+def test_a_version_is_chosen_by_name(
+    deployed: Backend, defectory: Defectory, package: Path
+) -> None:
+    put(deployed, package, "defectory-valvano-kind", "ba9876543210")
+
+    done = defectory("submit", "--endpoint", deployed.url, "--version", "0123456789ab")
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["pipeline_version_reference"]["pipeline_version_id"].endswith("0123456789ab")
+
+
+def test_parameters_are_typed_and_passed(deployed: Backend, defectory: Defectory) -> None:
+    changes = [
+        "data=/store/a=b",
+        "noun=cast iron",
+        "seed=7",
+        "fraction_1_percent=no",
+        "skip_unchanged=true",
+    ]
+
+    done = defectory(
+        "submit", "--endpoint", deployed.url, *(word for one in changes for word in ("--set", one))
+    )
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["runtime_config"]["parameters"] == {
+        "data": "/store/a=b",
+        "noun": "cast iron",
+        "seed": 7,
+        "fraction_1_percent": False,
+        "skip_unchanged": True,
+    }
+
+
+def test_all_problems_of_parameters_are_told_at_once(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    changes = ["nuon=x", "seed=seven", "spot=perhaps", "seed", "noun=a", "noun=b"]
+
+    done = defectory(
+        "submit", "--endpoint", deployed.url, *(word for one in changes for word in ("--set", one))
+    )
+
+    assert done.code == 2
+    lines = done.err.splitlines()
+    assert len(lines) == 5
+    assert "did you mean 'noun'" in lines[0]
+    assert "whole number" in lines[1]
+    assert "neither true nor false" in lines[2]
+    assert "NAME=VALUE" in lines[3]
+    assert "twice" in lines[4]
+    assert deployed.runs == {}
+
+
+def test_values_out_of_range_are_refused_here(deployed: Backend, defectory: Defectory) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, "--set", "dreambooth_steps=-3")
+
+    assert done.code == 2
+    assert "--set dreambooth_steps" in done.err
+    assert deployed.runs == {}
+
+
+def test_the_parameters_can_be_listed(deployed: Backend, defectory: Defectory) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, "--list")
+
+    assert done.code == 0, done.err
+    assert "noun=surface" in done.out
+    assert "spot=true" in done.out
+    assert "rare word" in done.out.lower()
+    assert deployed.runs == {}
+
+
+def test_a_local_dvc_file_becomes_an_address_and_a_commit(
+    deployed: Backend, defectory: Defectory, photos: Path
+) -> None:
+    commit = git(photos, "rev-parse", "HEAD")
+
+    done = defectory("submit", "--endpoint", deployed.url, "--data", str(photos / "data.dvc"))
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["runtime_config"]["parameters"] == {
+        "data": "https://git.example/photos.git:data.dvc",
+        "revision": commit,
+    }
+    assert commit in done.out
+
+
+@pytest.mark.parametrize("revision", ["", "main", "v1", "release"])
+def test_a_revision_elsewhere_becomes_the_commit_that_it_is_now(
+    deployed: Backend, defectory: Defectory, photos: Path, revision: str
+) -> None:
+    git(photos, "tag", "-a", "v1", "-m", "first")
+    git(photos, "branch", "release")
+    git(photos, "push", "--quiet", "origin", "v1", "release")
+    commit = git(photos, "rev-parse", "HEAD")
+    words = ["--data", "https://git.example/photos.git:data.dvc"]
+
+    done = defectory(
+        "submit",
+        "--endpoint",
+        deployed.url,
+        *words,
+        *(["--revision", revision] if revision else []),
+    )
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["runtime_config"]["parameters"]["revision"] == commit
+
+
+def test_data_that_the_cluster_cannot_get_is_refused(
+    deployed: Backend, defectory: Defectory, photos: Path, tmp_path: Path
+) -> None:
+    def submit(*words: str) -> str:
+        done = defectory("submit", "--endpoint", deployed.url, *words)
+        assert done.code == 2
+        return done.err
+
+    file = photos / "data.dvc"
+    assert "no such file" in submit("--data", "nowhere.dvc")
+    assert "no such revision" in submit("--data", str(file), "--revision", "v9")
+    assert "no branch or tag" in submit(
+        "--data", "https://git.example/photos.git:data.dvc", "--revision", "v9"
+    )
+    file.write_text("changed")
+    assert "commit and push" in submit("--data", str(file))
+    git(photos, "commit", "--quiet", "-am", "not pushed")
+    assert "git push" in submit("--data", str(file))
+    assert "password" in submit("--data", "https://ada:hunter22@git.example/photos.git:data.dvc")
+    assert "no revisions" in submit("--revision", "main")
+    assert deployed.runs == {}
+
+
+def test_a_password_in_an_address_is_not_repeated(deployed: Backend, defectory: Defectory) -> None:
+    done = defectory(
+        "submit", "--endpoint", deployed.url, "--data",
+        "https://ada:hunter22@git.example/photos.git:data.dvc",
+    )  # fmt: skip
+
+    assert "hunter22" not in done.err + done.out
+
+
+WORKFLOW = "defectory-valvano-x7k2p"
+STEPS = f"{WORKFLOW}.root"
+
+
+def _details(state: str) -> dict[str, object]:
+    first = f"{STEPS}.data-versioning"
+    return tasks(
+        WORKFLOW,
+        {
+            WORKFLOW: [f"{WORKFLOW}.root-driver"],
+            f"{WORKFLOW}.root-driver": [STEPS],
+            STEPS: [f"{first}-driver"],
+            f"{first}-driver": [first],
+            first: [f"{first}.executor"],
+            f"{first}.executor": [],
+        },
+        {first: state, f"{first}.executor": state},
+    )
+
+
+def test_waiting_shows_progress_and_ends_with_the_run(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [
+        {"state": "RUNNING", "run_details": _details("RUNNING")},
+        {},
+        {
+            "state": "SUCCEEDED",
+            "run_details": _details("SUCCEEDED"),
+            "finished_at": "2026-11-01T01:02:03Z",
+        },
+    ]
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert done.code == 0, done.err
+    lines = [line.split(None, 1)[-1] for line in done.out.splitlines()]
+    assert lines.index("data-versioning  running") < lines.index("data-versioning  succeeded")
+    assert done.out.count("data-versioning  running") == 1
+    assert "driver" not in done.out
+    assert "succeeded after 1:0" in done.out
+
+
+def test_waiting_for_a_run_that_fails_names_the_step(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [{"state": "FAILED", "run_details": _details("FAILED")}]
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert done.code == 1
+    assert "data-versioning" in done.err
+    assert "defectory logs" in done.err
+
+
+def test_waiting_survives_a_server_that_is_away_for_a_while(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [{"state": "RUNNING"}, {"state": "SUCCEEDED"}]
+    deployed.fail(r"GET .*/runs/", 503, times=2)
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert done.code == 0, done.err
+    assert "trying on" in done.out
+    assert "answers again" in done.out
+
+
+def test_a_token_that_expires_while_waiting_does_not_lose_the_run(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.fail(r"GET .*/runs/", 401)
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert done.code == 3
+    (run,) = deployed.runs.values()
+    assert f"defectory runs {run['run_id']} --wait" in done.err
+
+
+def test_a_cancelled_run_ends_the_waiting(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [{"state": "CANCELED"}]
+
+    assert defectory("submit", "--endpoint", deployed.url, "--wait").code == 1
+
+
+def test_waiting_can_be_limited(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
+
+    assert done.code == 1
+    assert "still going on" in done.err
+
+
+def test_without_a_pipeline_one_is_told_to_deploy(backend: Backend, defectory: Defectory) -> None:
+    done = defectory("submit", "--endpoint", backend.url)
+
+    assert done.code == 2
+    assert "defectory deploy" in done.err
+
+
+def test_among_several_pipelines_one_must_choose(
+    deployed: Backend, defectory: Defectory, package: Path
+) -> None:
+    put(deployed, package, "defectory-valvano-gpu", "0123456789ab")
+
+    unclear = defectory("submit", "--endpoint", deployed.url)
+    wrong = defectory("submit", "--endpoint", deployed.url, "--pipeline", "defectory-gpu")
+    chosen = defectory("submit", "--endpoint", deployed.url, "--pipeline", "defectory-valvano-gpu")
+
+    assert (unclear.code, wrong.code, chosen.code) == (2, 2, 0)
+    assert "defectory-valvano-gpu, defectory-valvano-kind" in unclear.err
+    assert "defectory-valvano-gpu, defectory-valvano-kind" in wrong.err
+
+
+def test_an_unknown_version_is_told_with_the_newest(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, "--version", "nope")
+
+    assert done.code == 2
+    assert "0123456789ab" in done.err
+
+
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.operator import follow
+
+    monkeypatch.setattr(follow, "PAUSE", 0.01)
