@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What infra/kind/up and infra/minikube/up do alike once there is a cluster. Sourced, not run.
-# The script that sources it sets `context` (of kubectl) and defines `load`, which brings a
-# reference that Docker has here to the nodes, if they lack it.
+# The script that sources it sets `context` (of kubectl) and defines `on_nodes REFERENCE`, whether
+# the nodes have an image, and `load REFERENCE...`, which brings images that Docker has here.
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -71,28 +71,37 @@ secret_value() { k -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d;
 build_images() {
   say "builds the images, or finds them built"
   local options=()
-  [ -z "$DEFECTORY_PIP" ] || options+=(--pip "$DEFECTORY_PIP")
-  [ -z "$DEFECTORY_BASE" ] || options+=(--base "$DEFECTORY_BASE")
   [ -z "$DEFECTORY_REGISTRY" ] || options+=(--registry "$DEFECTORY_REGISTRY")
+  [ -z "$DEFECTORY_BASE" ] || options+=(--base "$DEFECTORY_BASE")
+  [ -z "$DEFECTORY_PIP" ] || options+=(--pip "$DEFECTORY_PIP")
+  [ -z "$DEFECTORY_CERTIFICATES" ] || options+=(--certificates "$DEFECTORY_CERTIFICATES")
+  [ -z "$DEFECTORY_DETECTRON2" ] || options+=(--detectron2 "$DEFECTORY_DETECTRON2")
   "$defectory" images build ${options[@]+"${options[@]}"} >&2
 }
 
 # Ours must be brought to the nodes, unless a registry has them; of the others, those that are on
-# this machine already need no network.
+# this machine already need no network. All at once, because they share layers.
 load_images() {
-  local set reference
+  local set reference wanted=()
   for set in data diffusion detection; do
     reference=$(own_image "$set")
     case $reference in
       *@sha256:*) ;;
-      *) load "$reference" ;;
+      *) wanted+=("$reference") ;;
     esac
   done
   while read -r reference; do
     case $reference in */kindest/node:* | */kicbase:*) continue ;; esac
     reference=$(mirrored "$reference")
-    if docker image inspect "$reference" >/dev/null 2>&1; then load "$reference"; fi
+    if docker image inspect "$reference" >/dev/null 2>&1; then wanted+=("$reference"); fi
   done < <(listed_images)
+  local missing=()
+  for reference in ${wanted[@]+"${wanted[@]}"}; do
+    on_nodes "$reference" || missing+=("$reference")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  say "loads ${missing[*]}"
+  load "${missing[@]}"
 }
 
 install_kfp() {
@@ -171,7 +180,16 @@ upload() {
   "$defectory" deploy --profile "$1" --dirty --endpoint "http://localhost:$UI_PORT"
 }
 
-# prerequisites that kind and minikube share
+# Built images and those on the node: PyTorch with CUDA lies in both.
+room() {
+  local folder free
+  folder=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) || return 0
+  [ -d "$folder" ] || return 0
+  free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1048576) }')
+  [ "$free" -ge "$1" ] || problem "$folder has $free GiB free, the images need $1"
+}
+
+# Prerequisites that kind and minikube share.
 common_needs() {
   need docker "" "https://docs.docker.com/engine/install"
   need kubectl "$KUBECTL_VERSION" "https://kubernetes.io/docs/tasks/tools" kubectl version --client
@@ -191,9 +209,10 @@ common_needs() {
   if [ -n "$KFP_RENDERED" ] && [ ! -f "$KFP_RENDERED/kfp.yaml" ]; then
     problem "KFP_RENDERED: there is no $KFP_RENDERED/kfp.yaml; infra/kfp/render writes it"
   fi
-  if [ -n "$DEFECTORY_PIP" ] && [ ! -f "$DEFECTORY_PIP" ]; then
-    problem "DEFECTORY_PIP: there is no file $DEFECTORY_PIP"
-  fi
+  local name
+  for name in DEFECTORY_PIP DEFECTORY_CERTIFICATES; do
+    [ -z "${!name}" ] || [ -f "${!name}" ] || problem "$name: there is no file ${!name}"
+  done
 }
 
 addresses() {

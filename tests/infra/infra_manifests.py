@@ -20,6 +20,7 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 INFRA = PROJECT / "infra"
 OVERLAYS = tuple(sorted(path.parent.name for path in INFRA.glob("overlays/*/kustomization.yaml")))
+WITH_MLFLOW = tuple(name for name in OVERLAYS if name != "existing")
 COMPONENTS = tuple(
     sorted(path.parent.name for path in INFRA.glob("components/*/kustomization.yaml"))
 )

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from infra_manifests import INFRA, OVERLAYS, everything, named, overlay
+from infra_manifests import INFRA, OVERLAYS, WITH_MLFLOW, everything, named, overlay
 
 from pipelines import names
 from pipelines.profiles import PROFILES
@@ -22,8 +22,13 @@ def test_what_a_pod_of_a_run_names_is_in_its_namespace(name: str) -> None:
     settings = named(objects, "ConfigMap", names.CONFIG_MAP)["data"]
     assert settings
     assert set(settings) <= set(names.CONFIG_KEYS)
-    assert f"mlflow.{names.OWN_NAMESPACE}.svc:" in settings["MLFLOW_TRACKING_URI"]
-    assert named(objects, "Namespace", names.OWN_NAMESPACE)
+    if name in WITH_MLFLOW:
+        assert f"mlflow.{names.OWN_NAMESPACE}.svc:" in settings["MLFLOW_TRACKING_URI"]
+        assert named(objects, "Namespace", names.OWN_NAMESPACE)
+    else:
+        # Where an MLflow is already, its address is the site's to say.
+        assert "MLFLOW_TRACKING_URI" not in settings
+        assert {one["metadata"]["namespace"] for one in objects} == {names.NAMESPACE}
 
 
 def test_everything_says_whose_part_it_is() -> None:

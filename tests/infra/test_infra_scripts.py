@@ -205,7 +205,7 @@ def test_render_of_an_overlay_that_is_not_there_names_those_that_are() -> None:
     done = _run(INFRA / "render", "openshift")
 
     assert done.returncode == 1
-    assert "gpu gpu-eks gpu-gke kind minikube" in done.stderr
+    assert "existing gpu gpu-eks gpu-gke kind minikube" in done.stderr
 
 
 def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
