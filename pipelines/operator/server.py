@@ -115,7 +115,17 @@ class _Client(kfp_client.Client):
     def _load_config(self, *arguments: Any, **named: Any) -> Any:
         config = super()._load_config(*arguments, **named)
         # For a kubectl context it ends in a slash, and every path starts with one.
-        config.host = config.host.rstrip("/")
+        host = config.host = config.host.rstrip("/")
+        renew = config.refresh_api_key_hook
+
+        def renewed(current: Any) -> None:
+            renew(current)
+            # Kubernetes' client renews the whole configuration, and so would take the requests
+            # from KFP, behind the proxy of Kubernetes' API, to that API itself.
+            current.host, current.refresh_api_key_hook = host, renewed
+
+        if renew is not None:
+            config.refresh_api_key_hook = renewed
         return config
 
     def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
