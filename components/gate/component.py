@@ -19,9 +19,9 @@ def gate(
     config: str,
     schema: str,
     package: str,
-    photos: dsl.OutputPath(str),
-    fractions: dsl.OutputPath(str),
-    whole: dsl.OutputPath(str),
+    photos: dsl.OutputPath(str),  # type: ignore[valid-type]
+    fractions: dsl.OutputPath(str),  # type: ignore[valid-type]
+    whole: dsl.OutputPath(str),  # type: ignore[valid-type]
     decision: dsl.Output[dsl.Markdown],
 ) -> bool:
     """Say what the run is about, and end it at once where it would repeat the last one.
