@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
@@ -37,24 +38,28 @@ def _plain(name: str) -> str:
 
 def _closure(names: list[str]) -> set[str]:
     """The packages named, and all that they need on this platform."""
-    found: set[str] = set()
     waiting = [(name, frozenset[str]()) for name in names]
     seen = set()
     while waiting:
-        name, extras = waiting.pop()
-        if (name, extras) in seen:
-            continue
-        seen.add((name, extras))
-        found.add(name)
-        try:
-            needed = [Requirement(one) for one in requires(name) or []]
-        except PackageNotFoundError:
-            continue
-        for one in needed:
-            context = [{"extra": extra} for extra in extras] or [{"extra": ""}]
-            if one.marker is None or any(one.marker.evaluate(each) for each in context):
-                waiting.append((_plain(one.name), frozenset(one.extras)))
-    return found
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            waiting.extend(_needed(*one))
+    return {name for name, _ in seen}
+
+
+@cache
+def _needed(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]]:
+    try:
+        needed = [Requirement(one) for one in requires(name) or []]
+    except PackageNotFoundError:
+        return []
+    contexts = [{"extra": extra} for extra in extras or {""}]
+    return [
+        (_plain(one.name), frozenset(one.extras))
+        for one in needed
+        if one.marker is None or any(one.marker.evaluate(each) for each in contexts)
+    ]
 
 
 def _listed(dependencies: str) -> list[str]:
@@ -81,15 +86,15 @@ def _steps() -> list[tuple[str, str, set[str]]]:
     return found
 
 
-def _imported(modules: set[str]) -> set[str]:
-    """Other people's packages that modules import, wherever in them."""
+@cache
+def _imported(module: str) -> set[str]:
+    """Other people's packages that a module imports, wherever in it."""
     found = set()
-    for module in modules:
-        for node in ast.walk(ast.parse(store._source(module).read_text())):
-            if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                found.add(node.module.split(".")[0])
+    for node in ast.walk(ast.parse(store._source(module).read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module.split(".")[0])
     return found - set(sys.stdlib_module_names) - {"components", "pipelines"}
 
 
@@ -99,9 +104,8 @@ def test_an_image_holds_what_its_steps_import() -> None:
     lacking = []
     for step, dependencies, modules in steps:
         installed = _closure(_listed(dependencies)) | GIVEN
-        for package in _imported(modules):
+        for package in {package for module in modules for package in _imported(module)}:
             providers = {_plain(one) for one in distributions.get(package, [package])}
-            # mlflow-skinny is that part of mlflow which a task needs.
             if not providers & installed:
                 lacking.append(f"{step} in {dependencies}: {package}")
 
