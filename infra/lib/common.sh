@@ -90,6 +90,18 @@ wait_for() {
 # Replaced by the scripts that have a cluster to look at.
 diagnose() { :; }
 
+# build_images OPTION...: all images of ours, with the places that versions.env names.
+build_images() {
+  say "builds the images, or finds them built"
+  local options=()
+  [ -z "$DEFECTORY_REGISTRY" ] || options+=(--registry "$DEFECTORY_REGISTRY")
+  [ -z "$DEFECTORY_BASE" ] || options+=(--base "$DEFECTORY_BASE")
+  [ -z "$DEFECTORY_PIP" ] || options+=(--pip "$DEFECTORY_PIP")
+  [ -z "$DEFECTORY_CERTIFICATES" ] || options+=(--certificates "$DEFECTORY_CERTIFICATES")
+  [ -z "$DEFECTORY_DETECTRON2" ] || options+=(--detectron2 "$DEFECTORY_DETECTRON2")
+  "$defectory" images build ${options[@]+"${options[@]}"} "$@" >&2
+}
+
 # own_image SET: the reference of an image of ours, as the last build wrote it down.
 own_image() {
   "$defectory" images list | grep -E "(^|/)defectory/$1[:@]" ||

@@ -68,17 +68,6 @@ secret() {
 
 secret_value() { k -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
 
-build_images() {
-  say "builds the images, or finds them built"
-  local options=()
-  [ -z "$DEFECTORY_REGISTRY" ] || options+=(--registry "$DEFECTORY_REGISTRY")
-  [ -z "$DEFECTORY_BASE" ] || options+=(--base "$DEFECTORY_BASE")
-  [ -z "$DEFECTORY_PIP" ] || options+=(--pip "$DEFECTORY_PIP")
-  [ -z "$DEFECTORY_CERTIFICATES" ] || options+=(--certificates "$DEFECTORY_CERTIFICATES")
-  [ -z "$DEFECTORY_DETECTRON2" ] || options+=(--detectron2 "$DEFECTORY_DETECTRON2")
-  "$defectory" images build ${options[@]+"${options[@]}"} >&2
-}
-
 # Ours must be brought to the nodes, unless a registry has them; of the others, those that are on
 # this machine already need no network. All at once, because they share layers.
 load_images() {

@@ -114,7 +114,7 @@ def versions() -> dict[str, str]:
 
 def _fetched() -> Path:
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    target = cache_folder / "defectory" / f"kubectl-{_DIGEST}"
+    target = cache_folder / "defectory" / f"kubectl-{_DIGEST}" / "kubectl"
     if target.is_file():
         return target
     with tempfile.TemporaryDirectory() as scratch:
