@@ -7,6 +7,7 @@ on this machine, so that nothing that a task says of a path has to be translated
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _LABEL = "dev.defectory.run"
 _SHARED_MEMORY = "2g"
+_PATIENCE = 5.0
 _HANDED_ON = ("HF_", "HUGGING_FACE_", "OMP_", "MKL_", "AWS_")
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
 
@@ -58,18 +60,25 @@ def containers(
         # A run that was killed has left its containers: they would hold on to its store.
         _remove(client, out)
         try:
-            yield local.DockerRunner(
-                mounts=[*_mounts(writable, read_only=False), *_mounts(readable, read_only=True)],
-                environment=dict(environment) | _handed_on(os.environ),
-                user=f"{os.getuid()}:{os.getgid()}",
-                group_add=[str(group) for group in os.getgroups()],
-                labels={_LABEL: str(out)},
-                read_only=True,
-                tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
-                security_opt=["no-new-privileges"],
-                shm_size=_SHARED_MEMORY,
-                device_requests=_accelerators(),
-            )
+            with _watched(client, out) as failed:
+                yield local.DockerRunner(
+                    mounts=[
+                        *_mounts(writable, read_only=False),
+                        *_mounts(readable, read_only=True),
+                    ],
+                    environment=dict(environment) | _handed_on(os.environ),
+                    user=f"{os.getuid()}:{os.getgid()}",
+                    group_add=[str(group) for group in os.getgroups()],
+                    labels={_LABEL: str(out)},
+                    read_only=True,
+                    tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
+                    security_opt=["no-new-privileges"],
+                    shm_size=_SHARED_MEMORY,
+                    device_requests=_accelerators(),
+                )
+            # KFP takes a container that was gone before it looked for one that succeeded.
+            if failed:
+                raise EngineFailed(f"a task failed, container {', '.join(failed)}")
         except docker.errors.DockerException as error:
             raise EngineFailed(
                 _advice(str(getattr(error, "explanation", None) or error))
@@ -97,6 +106,27 @@ def _client() -> "DockerClient":
             "your user must be allowed to use it. Without one, --runner subprocess does the same"
         ) from error
     return client
+
+
+@contextlib.contextmanager
+def _watched(client: "DockerClient", out: Path) -> Iterator[list[str]]:
+    """Give a list that fills with those of the run's containers that end with an error."""
+    failed: list[str] = []
+    events = client.events(decode=True, filters={"label": f"{_LABEL}={out}", "event": "die"})
+
+    def read() -> None:
+        for event in events:
+            about = event["Actor"]["Attributes"]
+            if about["exitCode"] != "0":
+                failed.append(f"{about['name']} ({about['image']}), exit code {about['exitCode']}")
+
+    thread = threading.Thread(target=read, name="containers", daemon=True)
+    thread.start()
+    try:
+        yield failed
+    finally:
+        events.close()
+        thread.join(_PATIENCE)
 
 
 def _check_images(client: "DockerClient") -> None:
