@@ -69,6 +69,7 @@ def open_run(
 
 
 def _log(decision: Decision) -> None:
+    from components.gate.origin import origin
     from components.tracking import begin
 
     note = decision.note
@@ -80,6 +81,7 @@ def _log(decision: Decision) -> None:
             "defectory.data_digest": note.digest,
             "defectory.package": note.package,
             "defectory.unchanged_since": note.unchanged,
+            **origin(note.run),
         },
         params=json.loads(decision.config),
     )

@@ -13,6 +13,7 @@ import pytest
 from components.final_status.close import close_run
 from components.final_status.webhook import WEBHOOK
 from components.gate.edge import open_run
+from components.gate.origin import HOST, origin
 from components.history import Note
 from components.publication.publish import publish
 from components.retry import PAUSE, TRIES
@@ -30,7 +31,15 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
     monkeypatch.setenv(TRIES, "2")
     monkeypatch.setenv(PAUSE, "0.001")
-    for name in (SPOOL, RUN, WEBHOOK, "MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "DEFECTORY_UI_URL"):
+    for name in (
+        SPOOL,
+        RUN,
+        WEBHOOK,
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_RUN_ID",
+        "DEFECTORY_UI_URL",
+        HOST,
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -325,6 +334,31 @@ def test_mlflow_gets_the_final_state_of_the_run(
         "report/report.html", "report/summary.json",
     }  # fmt: skip
     assert "ended as FAILED" in bad.data.tags["defectory.error"]
+
+
+def test_the_run_s_pipeline_and_version_are_asked_of_kfp(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path == "/apis/v2beta1/runs/run%201"
+            self.send_response(200 if known else 404)
+            self.end_headers()
+            version = {"pipeline_id": "p", "pipeline_version_id": "v"}
+            self.wfile.write(json.dumps({"pipeline_version_reference": version}).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    assert origin("run 1") == {}
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("ML_PIPELINE_SERVICE_HOST", "127.0.0.1")
+        monkeypatch.setenv("ML_PIPELINE_SERVICE_PORT", str(server.server_port))
+        found = origin("run 1"), origin("another")
+        server.shutdown()
+        thread.join()
+
+    assert found == ({"kfp.pipeline_id": "p", "kfp.pipeline_version_id": "v"}, {})
 
 
 def test_a_run_that_ended_at_the_gate_is_a_success_with_a_reference(
