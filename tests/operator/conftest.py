@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -76,15 +77,36 @@ def defectory(capsys: pytest.CaptureFixture[str]) -> Defectory:
     return run
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets what was compiled be copied; a compilation takes seconds and is deterministic."""
+    from pipelines import package
+
+    write = package.write_package
+    done: dict[str, Path] = {}
+
+    def remembered(config: Any, profile: Any, out: Path, *data: str) -> None:
+        key = repr((config, profile.name, data))
+        if key not in done:
+            kept = tmp_path_factory.mktemp("compiled") / "package.yaml"
+            write(config, profile, kept, *data)
+            done[key] = kept
+        shutil.copyfile(done[key], out)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(package, "write_package", remembered)
+        yield
+
+
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The real pipeline, compiled for kind."""
-    from pipelines.package import write_package
-    from pipelines.presets import preset
-    from pipelines.profiles import PROFILES
+def package(_compiled_once: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real pipeline, as `defectory compile --profile kind` writes it."""
+    from pipelines.cli import main
 
     out = tmp_path_factory.mktemp("package") / "defectory.yaml"
-    write_package(preset("quickstart"), PROFILES["kind"], out)
+    with pytest.raises(SystemExit) as end:
+        main(["compile", "--profile", "kind", "-o", str(out)])
+    assert end.value.code == 0
     return out
 
 

@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -574,6 +575,7 @@ def _need(fields: dict[str, Any], name: str) -> None:
         raise Refused(400, f"{name} cannot be empty")
 
 
+@cache
 def read_documents(package: str) -> dict[str, Any]:
     """A package as the API has it: its specification, and that of the platform."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
