@@ -50,6 +50,8 @@ need() {
 
 # The project's own command, from the environment that the README makes.
 find_defectory() {
+  defectory=${DEFECTORY:-}
+  [ -z "$defectory" ] || return 0
   if [ -x "$project/.venv/bin/defectory" ]; then
     defectory=$project/.venv/bin/defectory
   elif ! defectory=$(command -v defectory); then
@@ -65,25 +67,31 @@ free_port() {
 }
 
 # wait_for WHAT SECONDS CHECK...: until CHECK succeeds and prints nothing; what it prints is missing.
+# Its standard error counts only where it fails: clients warn of many things.
 wait_for() {
-  local what=$1 seconds=$2 began=$SECONDS told=$SECONDS missing='' ended
+  local what=$1 seconds=$2 began=$SECONDS told=$SECONDS missing='' ended errors
   shift 2
+  errors=$(mktemp)
   say "waits for $what, $((seconds / 60)) min at most"
   while true; do
     ended=0
-    missing=$("$@" 2>&1) || ended=$?
+    missing=$("$@" 2>"$errors") || ended=$?
     [ $ended -eq 0 ] && [ -z "$missing" ] && break
+    [ $ended -eq 0 ] || missing+=" $(tail -n 3 "$errors")"
+    missing=$(tr -s '[:space:]' ' ' <<<"$missing" | sed -E 's/^ | $//g')
     if ((SECONDS - began >= seconds)); then
+      rm -f "$errors"
       say "gave up on $what after $seconds s; still missing: ${missing:-an answer}"
       diagnose >&2 || true
       exit 1
     fi
     if ((SECONDS - told >= 20)); then
       told=$SECONDS
-      say "  still waiting for: $(tr '\n' ' ' <<<"${missing:-an answer}" | cut -c1-200)"
+      say "  still waiting for: $(cut -c1-200 <<<"${missing:-an answer}")"
     fi
     sleep 3
   done
+  rm -f "$errors"
   say "  there after $((SECONDS - began)) s"
 }
 

@@ -61,7 +61,7 @@ secret() {
   if [ -n "$(k -n "$namespace" get secret "$name" --ignore-not-found -o name)" ]; then return; fi
   {
     printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\nstringData:\n' "$name" "$namespace"
-    for key in "$@"; do printf '  %s: %s\n' "${key%=*}" "$(chance "${key#*=}")"; done
+    for key in "$@"; do printf '  %s: "%s"\n' "${key%=*}" "$(chance "${key#*=}")"; done
   } | k create -f - >/dev/null
   say "made the secret $namespace/$name"
 }

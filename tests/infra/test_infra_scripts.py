@@ -129,11 +129,19 @@ def test_a_wait_ends_with_what_it_waits_for(tmp_path: Path) -> None:
     assert done.stdout == "after\n", done.stderr
 
 
-def test_a_check_that_fails_is_not_taken_for_done() -> None:
-    done = _bash('wait_for "a server" 1 false')
+def test_a_warning_is_not_taken_for_something_missing() -> None:
+    done = _bash('check() { echo "deprecated" >&2; }; wait_for "a server" 1 check && echo after')
 
-    assert done.returncode == 1
-    assert "still missing: an answer" in done.stderr
+    assert done.stdout == "after\n", done.stderr
+
+
+def test_a_check_that_fails_is_not_taken_for_done() -> None:
+    silent = _bash('wait_for "a server" 1 false')
+    loud = _bash('check() { echo "connection refused" >&2; return 1; }; wait_for "it" 1 check')
+
+    assert silent.returncode == loud.returncode == 1
+    assert "still missing: an answer" in silent.stderr
+    assert "still missing: connection refused" in loud.stderr
 
 
 def test_every_image_of_the_list_comes_from_the_mirror_wherever_it_is_named() -> None:

@@ -1,0 +1,229 @@
+"""`up` from its first to its last line, with stand-ins for the cluster and the engine.
+
+kubectl renders for real; what it would ask a cluster is answered from a folder of files.
+"""
+
+import base64
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from infra_manifests import INFRA, images, kubectl
+
+_LOG = 'printf "%s\\n" "$(basename "$0") $*" >> "$STATE/calls"\n'
+
+_KUBECTL = """
+case "$*" in version* | kustomize*) exec REAL "$@" ;; esac
+shift 3  # --context, its name, --request-timeout
+namespace=none
+if [ "$1" = -n ]; then namespace=$2; shift 2; fi
+case "$*" in
+  apply*) cat > "$STATE/applied-$(date +%s%N)"; echo "thing/one serverside-applied" ;;
+  "create namespace"*) mkdir "$STATE/namespace-$3" ;;
+  "create -f -")
+    cat > "$STATE/part"
+    name=$(sed -n 's/.*name: \\([a-z-]*\\), names.*/\\1/p' "$STATE/part")
+    mv "$STATE/part" "$STATE/secret-$name" ;;
+  "get namespace defectory"*) [ ! -d "$STATE/namespace-defectory" ] || echo namespace/defectory ;;
+  "get secret"*ignore-not-found*) [ ! -f "$STATE/secret-$3" ] || echo "secret/$3" ;;
+  "get secret"*jsonpath*)
+    key=${5#jsonpath={.data.}
+    sed -n "s/^  ${key%\\}}: //p" "$STATE/secret-$3" | tr -d '"\\n' | base64 ;;
+  "get nodes"*) echo "node Ready control-plane 1d v1.36.1" ;;
+  "get crds"*) echo "workflows.argoproj.io True" ;;
+  "get deployments"* | "get statefulsets"*)
+    if [ -f "$STATE/slow-$namespace" ]; then
+      rm "$STATE/slow-$namespace"
+      echo "late 1 <none> 1 1 1"
+    else
+      echo "one 1 1 1 1 1"
+    fi ;;
+  "get persistentvolumeclaims"*) ;;
+  "exec -i deployment/seaweedfs"*)
+    read -r command
+    case $command in
+      s3.bucket.list) cat "$STATE/buckets" 2>/dev/null ;;
+      s3.bucket.create*) echo mlflow >> "$STATE/buckets" ;;
+      s3.configure) cat "$STATE/users" 2>/dev/null ;;
+      s3.configure*) echo "$command" >> "$STATE/users" ;;
+    esac ;;
+  *) echo "not answered: $*" >&2; exit 9 ;;
+esac
+exit 0
+"""
+
+_KIND = """
+case "$*" in
+  version) echo "kind v0.32.0 go1.26" ;;
+  "get clusters") cat "$STATE/clusters" 2>/dev/null ;;
+  "create cluster"*) echo defectory > "$STATE/clusters"; cp "${@: -1}" "$STATE/cluster.yaml" ;;
+  "load docker-image"*) shift 4; printf '%s\\n' "$@" >> "$STATE/loaded" ;;
+esac
+exit 0
+"""
+
+_DOCKER = """
+case "$*" in
+  "info --format {{.NCPU}} {{.MemTotal}}") echo "8 16000000000" ;;
+  "info"*) echo /nowhere ;;
+  "exec"*inspecti*) grep -qxF "${@: -1}" "$STATE/loaded" 2>/dev/null ;;
+  "image inspect "*mysql*) exit 0 ;;
+  "image inspect "*) exit 1 ;;
+esac
+"""
+
+_DEFECTORY = """
+case "$*" in
+  "images list")
+    printf 'defectory/%s:0.1.0-abc123\\n' data diffusion detection
+    echo docker.io/library/python:3 ;;
+  deploy*) echo "https://version" ;;
+esac
+"""
+
+_KFP = """
+apiVersion: v1
+kind: Secret
+metadata: {name: mlpipeline-minio-artifact, namespace: kubeflow}
+stringData: {accesskey: minio, secretkey: minio123}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: pipeline-runner, namespace: kubeflow}
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the stand-ins in `bin`, what they know in `state`, and a rendered KFP."""
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    (tmp_path / "state").mkdir()
+    for name, code in {
+        "kubectl": _KUBECTL.replace("REAL", kubectl()), "kind": _KIND, "docker": _DOCKER,
+        "defectory": _DEFECTORY, "curl": "exit 0", "sleep": "exit 0",
+    }.items():  # fmt: skip
+        (binaries / name).write_text(f"#!/usr/bin/env bash\n{_LOG}{code}\n")
+        (binaries / name).chmod(0o755)
+    rendered = tmp_path / "kfp"
+    rendered.mkdir()
+    (rendered / "kfp.yaml").write_text(_KFP)
+    (rendered / "cluster-scoped.yaml").write_text("apiVersion: v1\nkind: Namespace\n")
+    return tmp_path
+
+
+def _up(place: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    (place / "state" / "calls").unlink(missing_ok=True)
+    for path in (place / "state").glob("applied-*"):
+        path.unlink()
+    return subprocess.run(
+        [str(INFRA / "kind" / "up")],
+        env={
+            "PATH": f"{place}/bin:{os.environ['PATH']}", "HOME": str(place),
+            "STATE": str(place / "state"), "DEFECTORY": str(place / "bin" / "defectory"),
+            "KFP_RENDERED": str(place / "kfp"), "UI_PORT": "18080", "MLFLOW_PORT": "18081", **more,
+        },
+        capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+
+
+def _calls(place: Path) -> str:
+    return (place / "state" / "calls").read_text()
+
+
+def _applied(place: Path) -> list[dict[str, object]]:
+    texts = [path.read_text() for path in sorted((place / "state").glob("applied-*"))]
+    return [one for text in texts for one in yaml.safe_load_all(text) if one]
+
+
+def test_up_brings_everything_and_a_second_call_makes_nothing_anew(place: Path) -> None:
+    (place / "state" / "slow-kubeflow").touch()
+
+    first = _up(place)
+
+    assert first.returncode == 0, first.stderr
+    assert "http://localhost:18080" in first.stdout
+    assert "not answered" not in first.stderr
+    calls = _calls(place)
+    assert "kind create cluster" in calls
+    assert "kind load docker-image" in calls
+    loaded = (place / "state" / "loaded").read_text().split()
+    sets = ("data", "diffusion", "detection")
+    assert loaded[:3] == [f"defectory/{one}:0.1.0-abc123" for one in sets]
+    assert [one for one in loaded[3:] if "mysql" not in one] == []
+    assert "defectory deploy --profile kind" in calls
+    assert "waits for KFP's deployments" in first.stderr
+    ports = yaml.safe_load((place / "state" / "cluster.yaml").read_text())["nodes"][0]
+    assert {one["hostPort"] for one in ports["extraPortMappings"]} == {18080, 18081}
+    assert {one["listenAddress"] for one in ports["extraPortMappings"]} == {"127.0.0.1"}
+    before = {
+        path.name: path.read_text() for path in (place / "state").glob("*") if path.is_file()
+        and not path.name.startswith(("applied", "calls"))
+    }  # fmt: skip
+
+    second = _up(place)
+
+    assert second.returncode == 0, second.stderr
+    again = _calls(place)
+    assert "kind create cluster" not in again
+    assert "kind load" not in again
+    assert " create " not in again
+    after = {
+        path.name: path.read_text() for path in (place / "state").glob("*") if path.is_file()
+        and not path.name.startswith(("applied", "calls"))
+    }  # fmt: skip
+    assert after == before
+
+
+def test_up_repairs_what_is_gone(place: Path) -> None:
+    assert _up(place).returncode == 0
+    state = place / "state"
+    (state / "buckets").unlink()
+    (state / "users").unlink()
+    (state / "secret-mlflow-database").unlink()
+    kept = (state / "secret-mlflow-object-store").read_text()
+
+    done = _up(place)
+
+    assert done.returncode == 0, done.stderr
+    assert (state / "secret-mlflow-database").is_file()
+    assert (state / "secret-mlflow-object-store").read_text() == kept
+    assert "mlflow" in (state / "buckets").read_text()
+    assert "-buckets mlflow -actions Read,Write,List,Tagging" in (state / "users").read_text()
+
+
+def test_secrets_are_random_and_in_no_argument(place: Path) -> None:
+    assert _up(place).returncode == 0
+    secrets = sorted((place / "state").glob("secret-*"))
+    values = [
+        value
+        for path in secrets
+        for value in yaml.safe_load(path.read_text())["stringData"].values()
+    ]
+
+    assert [path.name for path in secrets] == [
+        "secret-mlflow-database", "secret-mlflow-object-store", "secret-mlpipeline-minio-artifact",
+    ]  # fmt: skip
+    assert len(values) == len(set(values)) == 5
+    assert min(len(value) for value in values) >= 20
+    calls = _calls(place)
+    assert not [value for value in values if value in calls]
+    assert not [value for value in values if base64.b64encode(value.encode()).decode() in calls]
+
+
+def test_what_is_applied_has_no_secret_of_kfp_and_our_images(place: Path) -> None:
+    assert _up(place, DEFECTORY_MIRROR="mirror.example").returncode == 0
+    applied = _applied(place)
+
+    kinds = [one["kind"] for one in applied]
+    assert "Secret" not in kinds
+    assert {"Namespace", "ServiceAccount", "Deployment", "StatefulSet"} <= set(kinds)
+    text = yaml.safe_dump_all(applied)
+    used = set(re.findall(r"image: (\S+)", text))
+    (postgres,) = [one for one in images() if "/postgres:" in one]
+    mirrored = postgres.replace("docker.io", "mirror.example")
+    assert used == {"defectory/data:0.1.0-abc123", mirrored}
+    assert "DEFECTORY_UI_URL: http://localhost:18080" in text
