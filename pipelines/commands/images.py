@@ -3,6 +3,7 @@
 import argparse
 import sys
 
+from components.image import SETS
 from pipelines.refusal import SERVER, Refusal
 
 EXAMPLES = """\
@@ -11,8 +12,6 @@ examples:
   defectory images build --registry registry.example.com/plant --push
   defectory images build --only data --base mirror.example.com/python:3.11-slim
   defectory images list > mirror-these.txt"""
-
-SETS = ("data", "diffusion", "detection")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,7 +69,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Build or list."""
-    from components.image import SETS as ALL
     from pipelines.images import Build, ImagesFailed, build, listing
 
     if chosen.what == "list":
@@ -79,7 +77,7 @@ def main(chosen: argparse.Namespace) -> int:
     try:
         built = build(
             Build(
-                only=[one for one in ALL if not chosen.only or one in chosen.only],
+                only=[one for one in SETS if not chosen.only or one in chosen.only],
                 registry=chosen.registry,
                 push=chosen.push,
                 base=chosen.base,

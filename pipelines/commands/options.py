@@ -153,3 +153,10 @@ def add_pipeline(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--revision", metavar="REV", default="", help="git revision of the .dvc file"
     )
+    parser.add_argument(
+        "--service-account",
+        metavar="NAME",
+        default="",
+        help="Kubernetes service account of the run's pods; by default defectory-runner, which "
+        "infra/ makes",
+    )

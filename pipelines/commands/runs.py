@@ -104,6 +104,7 @@ def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
 
 def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
     from pipelines.operator import runs
+    from pipelines.operator.parameters import typed
 
     if as_json:
         steps = {step.name: list(step.states) for step in runs.steps(run)}
@@ -113,7 +114,7 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
         f"{run.display_name}  {run.run_id}",
         f"{(run.state or '?').lower()} after {runs.span(runs.seconds(run))}",
         server.link("runs", run.run_id),
-        " ".join(f"{name}={value}" for name, value in sorted(runs.parameters_of(run).items())),
+        typed(runs.parameters_of(run)),
     ]
     if run.error is not None and run.error.message:
         lines.append(server.access.hide(" ".join(run.error.message.split())))

@@ -155,6 +155,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None") -> int:
+    from pipelines.names import SERVICE_ACCOUNT
     from pipelines.operator import runs, schedules
     from pipelines.operator.choice import chosen_values, chosen_version
 
@@ -180,6 +181,7 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
         values=values,
         catch_up=bool(chosen.catch_up),
         enabled=not chosen.paused,
+        service_account=chosen.service_account or SERVICE_ACCOUNT,
     )
     if found is not None and not chosen.paused:
         wanted = schedules.with_state(wanted, found.schedule.enabled)
@@ -220,6 +222,8 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
         wanted = replace(wanted, catch_up=chosen.catch_up)
     if chosen.paused:
         wanted = replace(wanted, enabled=False)
+    if chosen.service_account:
+        wanted = replace(wanted, service_account=chosen.service_account)
     different = schedules.differences(before, wanted)
     if different and different != ["state"] and wanted.enabled and not chosen.while_running:
         going = schedules.active(server, found)
@@ -264,6 +268,7 @@ def _next_times(schedule: "Schedule", server_zone: str) -> str:
 
 def _show(server: "Server") -> None:
     from pipelines.operator import schedules
+    from pipelines.operator.parameters import typed
     from pipelines.operator.versions import names_of
 
     found = schedules.listed(server)
@@ -275,7 +280,7 @@ def _show(server: "Server") -> None:
     for one in found:
         schedule = one.schedule
         pipeline, version = named[schedule.pipeline_id, schedule.version_id]
-        values = " ".join(f"{name}={value}" for name, value in sorted(schedule.values.items()))
+        values = typed(schedule.values)
         rows.append(
             (
                 schedule.name,

@@ -78,7 +78,7 @@ def main(chosen: argparse.Namespace) -> int:
         experiment_id=runs.experiment(server, chosen.experiment),
         version=version,
         values=values,
-        service_account=SERVICE_ACCOUNT,
+        service_account=chosen.service_account or SERVICE_ACCOUNT,
     )
     link = server.link("runs", run.run_id)
     lines = [f"run {run.run_id} of {pipeline.display_name} {version.display_name}"]

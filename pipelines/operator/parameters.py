@@ -34,9 +34,7 @@ class Parameter:
     @property
     def text(self) -> str:
         """The default as it would be typed."""
-        if isinstance(self.default, str):
-            return self.default
-        return "" if self.default is None else json.dumps(self.default)
+        return "" if self.default is None else _typed(self.default)
 
 
 def parameters(spec: Any) -> dict[str, Parameter]:
@@ -63,6 +61,11 @@ def _parameter(name: str, fields: Mapping[str, Any]) -> Parameter:
         required="defaultValue" not in fields and not fields.get("isOptional", False),
         description=fields.get("description", ""),
     )
+
+
+def typed(given: Mapping[str, Value]) -> str:
+    """Values as they would be typed, in one line."""
+    return " ".join(f"{name}={_typed(value)}" for name, value in sorted(given.items()))
 
 
 def values(changes: Iterable[str], known: Mapping[str, Parameter]) -> dict[str, Value]:
@@ -104,6 +107,10 @@ def require_all(given: Mapping[str, Value], known: Mapping[str, Parameter]) -> N
         raise Refusal(
             "\n".join(f"--set {name}=VALUE is needed: it has no default" for name in missing)
         )
+
+
+def _typed(value: Value) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _near(name: str, known: Mapping[str, Parameter]) -> str:

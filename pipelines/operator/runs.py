@@ -15,7 +15,6 @@ from pipelines.refusal import Refusal
 
 EXPERIMENT = "defectory"
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
-STATES = ("PENDING", "RUNNING", "PAUSED", "CANCELING", *FINAL)
 
 _IDENTITY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MACHINERY = re.compile(
@@ -123,7 +122,7 @@ def listed(server: Server, *, limit: int, state: str = "", recurring_run_id: str
     Args:
         server: Where.
         limit: The most to return; 0 for all.
-        state: One of `STATES`, or empty for any.
+        state: One of KFP's states, or empty for any.
         recurring_run_id: Only those of this schedule.
     """
     wanted = [

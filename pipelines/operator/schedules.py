@@ -12,7 +12,6 @@ from typing import Any
 
 import kfp_server_api
 
-from pipelines.names import SERVICE_ACCOUNT
 from pipelines.operator import runs
 from pipelines.operator.parameters import Value
 from pipelines.operator.server import Server
@@ -37,6 +36,7 @@ class Schedule:
         values: Values of the pipeline's parameters.
         catch_up: Whether runs that were missed are made up for.
         enabled: False while it is paused.
+        service_account: Kubernetes service account of its runs' pods.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Schedule:
     values: Mapping[str, Value]
     catch_up: bool
     enabled: bool
+    service_account: str
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,7 @@ def differences(one: Schedule, other: Schedule) -> list[str]:
         "version": "version_id",
         "values": "values",
         "catch-up": "catch_up",
+        "service account": "service_account",
         "state": "enabled",
     }
     return [word for word, field in named.items() if getattr(one, field) != getattr(other, field)]
@@ -215,6 +217,7 @@ def _read(recurring: Any) -> Schedule:
         values=runs.parameters_of(recurring),
         catch_up=not recurring.no_catchup,
         enabled=recurring.status == "ENABLED",
+        service_account=recurring.service_account or "",
     )
 
 
@@ -238,7 +241,7 @@ def _make(server: Server, wanted: Schedule, experiment_id: str) -> None:
         else kfp_server_api.RecurringRunMode.DISABLE,
         no_catchup=not wanted.catch_up,
         max_concurrency="1",
-        service_account=SERVICE_ACCOUNT,
+        service_account=wanted.service_account,
     )
     with server.doing(f"making the schedule {wanted.name!r}"):
         server.api.recurring_runs.recurring_run_service_create_recurring_run(body)

@@ -11,7 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from kfp_backend import Backend, read_documents, serving, struct
+from kfp_backend import Backend, serving
+from kfp_checks import read_documents, struct
 
 VARIABLES = (
     "KF_PIPELINES_ENDPOINT", "KF_PIPELINES_UI_ENDPOINT", "KF_PIPELINES_SA_TOKEN_PATH",

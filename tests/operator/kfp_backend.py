@@ -6,8 +6,6 @@ robfig/cron 1.2; what the backend refuses is refused here.
 """
 
 import datetime
-import email.parser
-import email.policy
 import json
 import re
 import threading
@@ -16,13 +14,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-import kfp_server_api
-import yaml
+from kfp_checks import (
+    Refused,
+    check_cron,
+    checked,
+    model,
+    multipart,
+    need,
+    read_documents,
+    struct,
+)
 
 NEVER = "1970-01-01T00:00:00Z"
 _FILTERS = {
@@ -112,14 +117,6 @@ class Backend:
             handler.connection.close()
 
         self.faults.append(Fault(pattern, act, 1))
-
-
-class Refused(Exception):
-    """An answer of the backend that is an error."""
-
-    def __init__(self, status: int, message: str, form: str = "grpc") -> None:
-        super().__init__(message)
-        self.status, self.form = status, form
 
 
 @contextmanager
@@ -272,9 +269,9 @@ class _Handler(BaseHTTPRequestHandler):
         return self._list("experiments", "experiments", found, query, "V2beta1Experiment")
 
     def _create_experiment(self, query: dict[str, str], body: bytes) -> Any:
-        wanted = _model(body, "V2beta1Experiment")
+        wanted = model(body, "V2beta1Experiment")
         space = self._namespace(wanted.get("namespace"))
-        _need(wanted, "display_name")
+        need(wanted, "display_name")
         if any(
             (one["display_name"], one["namespace"]) == (wanted["display_name"], space)
             for one in self.backend.experiments.values()
@@ -286,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
             "created_at": self.backend.now(),
         }
         self.backend.experiments[made["experiment_id"]] = made
-        return _checked(made, "V2beta1Experiment")
+        return checked(made, "V2beta1Experiment")
 
     def _list_pipelines(self, query: dict[str, str], body: bytes) -> Any:
         # Without a namespace a multi-user server lists the pipelines that all share.
@@ -295,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._list("pipelines", "pipelines", found, query, "V2beta1Pipeline")
 
     def _create_pipeline(self, query: dict[str, str], body: bytes) -> Any:
-        wanted = _model(body, "V2beta1Pipeline")
+        wanted = model(body, "V2beta1Pipeline")
         space = self._namespace(wanted["namespace"]) if wanted.get("namespace") else ""
         if not wanted.get("display_name") and not wanted.get("name"):
             raise Refused(400, "pipeline's name cannot be empty")
@@ -313,12 +310,12 @@ class _Handler(BaseHTTPRequestHandler):
             "created_at": self.backend.now(),
         }
         self.backend.pipelines[made["pipeline_id"]] = made
-        return _checked(made, "V2beta1Pipeline")
+        return checked(made, "V2beta1Pipeline")
 
     def _upload_version(self, query: dict[str, str], body: bytes) -> Any:
         if set(query) - {"name", "display_name", "pipelineid", "description", "tags"}:
             raise Refused(400, f"unknown query {sorted(query)}", "upload")
-        file = _multipart(self.headers["Content-Type"], body)
+        file = multipart(self.headers["Content-Type"], body)
         pipeline = self.backend.pipelines.get(query.get("pipelineid", ""))
         if pipeline is None:
             raise Refused(400, "Failed to create a pipeline version", "upload")
@@ -343,7 +340,7 @@ class _Handler(BaseHTTPRequestHandler):
             "pipeline_spec": struct(spec),
         }
         self.backend.versions[made["pipeline_version_id"]] = made
-        return _checked(made, "V2beta1PipelineVersion")
+        return checked(made, "V2beta1PipelineVersion")
 
     def _list_versions(self, pipeline: str, query: dict[str, str], body: bytes) -> Any:
         if pipeline not in self.backend.pipelines:
@@ -355,7 +352,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = self.backend.versions.get(version)
         if found is None or found["pipeline_id"] != pipeline:
             raise Refused(404, f"PipelineVersion {version} not found")
-        return _checked(found, "V2beta1PipelineVersion")
+        return checked(found, "V2beta1PipelineVersion")
 
     def _list_runs(self, query: dict[str, str], body: bytes) -> Any:
         space = self._namespace(query.get("namespace"))
@@ -368,8 +365,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._list("runs", "runs", found, query, "V2beta1Run")
 
     def _create_run(self, query: dict[str, str], body: bytes) -> Any:
-        wanted = _model(body, "V2beta1Run")
-        _need(wanted, "display_name")
+        wanted = model(body, "V2beta1Run")
+        need(wanted, "display_name")
         if wanted.get("experiment_id") not in self.backend.experiments:
             raise Refused(400, f"Experiment {wanted.get('experiment_id')} not found")
         version = self._version(wanted)
@@ -385,7 +382,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.backend.runs[made["run_id"]] = made
         self.backend.scripts[made["run_id"]] = self.backend.next_script
         self.backend.next_script = []
-        return _checked(made, "V2beta1Run")
+        return checked(made, "V2beta1Run")
 
     def _get_run(self, identity: str, query: dict[str, str], body: bytes) -> Any:
         found = self.backend.runs.get(identity)
@@ -394,7 +391,7 @@ class _Handler(BaseHTTPRequestHandler):
         script = self.backend.scripts.get(identity)
         if script:
             found |= script.pop(0)
-        return _checked(found, "V2beta1Run")
+        return checked(found, "V2beta1Run")
 
     def _list_recurring(self, query: dict[str, str], body: bytes) -> Any:
         space = self._namespace(query.get("namespace"))
@@ -402,8 +399,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._list("recurringruns", "recurringRuns", found, query, "V2beta1RecurringRun")
 
     def _create_recurring(self, query: dict[str, str], body: bytes) -> Any:
-        wanted = _model(body, "V2beta1RecurringRun")
-        _need(wanted, "display_name")
+        wanted = model(body, "V2beta1RecurringRun")
+        need(wanted, "display_name")
         space = self._namespace(wanted.get("namespace"))
         if not 1 <= int(wanted.get("max_concurrency", "0")) <= 10:
             raise Refused(
@@ -422,7 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
             "created_at": self.backend.now(),
         }
         self.backend.recurring[made["recurring_run_id"]] = made
-        return _checked(made, "V2beta1RecurringRun")
+        return checked(made, "V2beta1RecurringRun")
 
     def _switch_recurring(self, identity: str, how: str, query: dict[str, str], body: bytes) -> Any:
         found = self.backend.recurring.get(identity)
@@ -492,10 +489,10 @@ class _Handler(BaseHTTPRequestHandler):
         size = min(int(query.get("page_size") or self.backend.page), self.backend.page)
         answer: dict[str, Any] = {"total_size": len(found)}
         if found[start : start + size]:
-            answer[name] = [_checked(one, model) for one in found[start : start + size]]
+            answer[name] = [checked(one, model) for one in found[start : start + size]]
         if start + size < len(found):
             answer["next_page_token"] = str(start + size)
-        return _checked(answer, f"V2beta1List{model.removeprefix('V2beta1')}sResponse")
+        return checked(answer, f"V2beta1List{model.removeprefix('V2beta1')}sResponse")
 
     # --- logs ---
 
@@ -529,87 +526,3 @@ class _Handler(BaseHTTPRequestHandler):
         if "tailLines" in query:
             lines = lines[-int(query["tailLines"]) :]
         _send(self, 200, "".join(lines).encode(), "text/plain")
-
-
-def _model(body: bytes, name: str) -> dict[str, Any]:
-    """A request's body, if it is what the API's model says."""
-    fields = json.loads(body)
-    _check_fields(fields, name)
-    return fields  # type: ignore[no-any-return]
-
-
-def _checked(fields: dict[str, Any], name: str) -> dict[str, Any]:
-    """An answer, after a check that it is what the API's model says."""
-    _check_fields(fields, name)
-    return dict(fields)
-
-
-def _check_fields(fields: Any, name: str) -> None:
-    model = getattr(kfp_server_api, name)
-    if not isinstance(fields, dict):
-        raise Refused(400, f"{name}: {fields!r} is no object")
-    unknown = set(fields) - set(model.attribute_map.values())
-    if unknown:
-        raise Refused(400, f"{name} has no {sorted(unknown)}")
-    simple = {"str": str, "bool": bool, "int": int, "datetime": str, "object": dict}
-    for attribute, kind in model.openapi_types.items():
-        value = fields.get(model.attribute_map[attribute])
-        if value is None:
-            continue
-        if kind in simple:
-            if not isinstance(value, simple[kind]) or (kind == "int" and value is True):
-                raise Refused(400, f"{name}.{attribute}: {value!r} is no {kind}")
-        elif kind.startswith("list["):
-            for one in value:
-                _check_fields(one, kind[5:-1])
-        elif hasattr(kfp_server_api, kind):
-            if isinstance(value, str):
-                if value not in getattr(kfp_server_api, kind).allowable_values:
-                    raise Refused(400, f"{name}.{attribute}: {value!r} is no {kind}")
-            else:
-                _check_fields(value, kind)
-
-
-def _need(fields: dict[str, Any], name: str) -> None:
-    if not fields.get(name):
-        raise Refused(400, f"{name} cannot be empty")
-
-
-@cache
-def read_documents(package: str) -> dict[str, Any]:
-    """A package as the API has it: its specification, and that of the platform."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    spec, *platform = yaml.load_all(package, Loader=loader)
-    return {"pipeline_spec": spec, "platform_spec": platform[0]} if platform else spec
-
-
-def struct(value: Any) -> Any:
-    """A value as it comes back from a protobuf struct, in which every number is a float."""
-    if isinstance(value, dict):
-        return {key: struct(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [struct(one) for one in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _multipart(kind: str, body: bytes) -> str:
-    parser = email.parser.BytesParser(policy=email.policy.HTTP)
-    message = parser.parsebytes(f"Content-Type: {kind}\r\n\r\n".encode() + body)
-    for part in message.iter_parts():
-        if part.get_param("name", header="content-disposition") == "uploadfile":
-            return str(part.get_payload(decode=True).decode())
-    raise Refused(400, "Failed to read pipeline from file", "upload")
-
-
-def check_cron(expression: str) -> None:
-    """As robfig/cron 1.2: six fields, seconds first, numbers in range."""
-    words = expression.split()
-    ranges = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
-    if len(words) != 6:
-        raise Refused(400, f"Expected 6 fields, found {len(words)}: {expression}")
-    for word, (low, high) in zip(words, ranges, strict=True):
-        for part in word.split(","):
-            match = re.fullmatch(r"(?:[*?]|(\d+)(?:-(\d+))?)(?:/(\d+))?", part)
-            bounds = [int(one) for one in match.groups()[:2] if one] if match else [-1]
-            if any(not low <= one <= high for one in bounds) or bounds != sorted(bounds):
-                raise Refused(400, f"Schedule cron is not a supported format: {part}")

@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kfp_backend import check_cron
+from kfp_checks import check_cron
 
 from pipelines.operator.cron import Cron, moved, parse
 from pipelines.refusal import Refusal

@@ -94,6 +94,15 @@ def test_changing_keeps_what_is_not_given(deployed: Backend, schedule) -> None:
     }
 
 
+def test_the_service_account_can_be_another(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "@daily", "--service-account", "default-editor")
+    first = _only(deployed)["service_account"]
+
+    schedule("change", "nightly", "--service-account", "another")
+
+    assert (first, _only(deployed)["service_account"]) == ("default-editor", "another")
+
+
 def test_changing_nothing_does_nothing(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *")
     (identity,) = deployed.recurring
@@ -197,6 +206,7 @@ def test_the_list_shows_times_as_they_were_meant(deployed: Backend, schedule) ->
     ]
     assert all("0 3 * * mon" in line and "Asia/Tokyo" in line for line in lines)
     assert all("defectory-valvano-kind" in line and "newest" in line for line in lines)
+    assert all(line.endswith("skip_unchanged=true") for line in lines)
 
 
 def test_another_time_zone_is_converted_or_refused(deployed: Backend, schedule) -> None:
