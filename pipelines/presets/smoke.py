@@ -6,7 +6,7 @@ from components.mask_rcnn.settings import MaskRCNNSettings
 from components.report.settings import ReportSettings
 from components.valvano.dreambooth.settings import DreamBoothSettings, PriorSettings
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
-from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
+from components.valvano.synthesis.settings import PlanSettings, SetSettings, SynthesisSettings
 from pipelines.config import Config, RunSettings
 
 CONFIG = Config(
@@ -18,9 +18,11 @@ CONFIG = Config(
     hypernetwork=HyperNetworkSettings(steps=2, batch=2, learning_rate=1e-3, checkpoint_every=1),
     plan=PlanSettings(images=4, samples=2, augmentations=2),
     synthesis=SynthesisSettings(steps=2, guidance=1.0, batch=2),
+    synthetic_set=SetSettings(reject=True),
     mask_rcnn=MaskRCNNSettings(
-        backbone="mobilenet_v3",
+        backbone="resnet18",
         size="small",
+        weights="embedded",
         steps=2,
         batch=2,
         validations=1,
