@@ -25,8 +25,10 @@ CONFIG = Config(
         steps=500, batch=6, learning_rate=1e-3, schedule="cosine", warmup=10, mask_weight=5.0
     ),
     plan=PlanSettings(images=120, samples=4, augmentations=4),
-    # Guidance did not help a model this small and costs half the speed.
-    synthesis=SynthesisSettings(steps=20, guidance=1.0, conditioning=1.0, batch=8),
+    # Guidance did not help a model this small and costs half the speed. Residuals half as strong
+    # again make 67 and 81 % of the images show something in their mask instead of 50 and 62 %
+    # (10 and 100 % of the sample photos, seed 0).
+    synthesis=SynthesisSettings(steps=20, guidance=1.0, conditioning=1.5, batch=8),
     # A small model misses some masks; what shows nothing in its mask would teach the segmenter
     # that defects look like nothing.
     synthetic_set=SetSettings(reject=True),
