@@ -1,8 +1,9 @@
 """The regimes: which images a step learns from, and how fast; nothing else may differ.
 
-All regimes have the same number of optimiser steps, the same batch and one learning-rate
-schedule over all of them, so a gain of one regime over another is never training length in
-disguise. `synthetic_then_real` is one training whose images change, not two trainings.
+All regimes have the same number of optimiser steps, the same batch and the same learning rate at
+every step, so a gain of one regime over another is never training length in disguise. The rate
+starts anew where `synthetic_then_real` goes from synthetic to real images, in all regimes alike:
+the paper pre-trains and then fine-tunes, and a rate that has nearly ended would teach nothing.
 """
 
 import math
@@ -38,10 +39,30 @@ def sources(regime: Regime, steps: int, pretrain_share: float) -> list[Source]:
         )
     if steps < 2:
         raise ValueError(f"synthetic_then_real needs 2 steps or more, mask_rcnn.steps is {steps}")
-    first = min(max(round(steps * pretrain_share), 1), steps - 1)
+    first = pretraining(steps, pretrain_share)
     plan: list[Source] = ["synthetic"] * first
     plan += ["real"] * (steps - first)
     return plan
+
+
+def pretraining(steps: int, share: float) -> int:
+    """Number of steps before the images change, of `steps`, at least one and not all."""
+    return min(max(round(steps * share), 1), steps - 1) if steps > 1 else 0
+
+
+def scheduled(step: int, steps: int, share: float, peak: float) -> float:
+    """Learning rate of a step in any regime: one rise and fall before the change, one after it.
+
+    Args:
+        step: Number of the step, counted from 0.
+        steps: Optimiser steps of the training.
+        share: Share of the steps before the change.
+        peak: Largest learning rate.
+    """
+    first = pretraining(steps, share)
+    if step < first:
+        return learning_rate(step, first, peak)
+    return learning_rate(step - first, steps - first, peak)
 
 
 def learning_rate(step: int, steps: int, peak: float) -> float:
