@@ -96,7 +96,7 @@ load_images() {
 install_kfp() {
   local folder=$KFP_RENDERED
   if [ -z "$folder" ]; then
-    folder=$infra/.kfp/$KFP_VERSION-${KFP_COMMIT:0:12}-${ARGO_COMMIT:0:12}
+    folder=$infra/.kfp/$KFP_VERSION-${KFP_COMMIT:0:12}-${ARGO_COMMIT:0:12}-$(cat "$infra"/kfp/* | cksum | cut -d' ' -f1)
     if [ ! -f "$folder/kfp.yaml" ]; then
       rm -rf "$folder.part"
       "$infra/kfp/render" "$folder.part"

@@ -221,8 +221,11 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     argo = repositories / "argo"
     pipelines = repositories / "pipelines"
     files = {
-        argo / "manifests/base/controller/kustomization.yaml": "resources: [account.yaml]\n",
+        argo / "manifests/base/controller/kustomization.yaml": (
+            "resources: [account.yaml, config.yaml]\n"
+        ),
         argo / "manifests/base/controller/account.yaml": _account("argo"),
+        argo / "manifests/base/controller/config.yaml": _CONFIG,
         pipelines / "manifests/kustomize/third-party/argo/base/kustomization.yaml": (
             "resources:\n- https://github.com/argoproj/argo-workflows/manifests/base/controller"
             "?ref=v9.9.9&timeout=60s\n"
@@ -250,8 +253,24 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     assert wrong.returncode != 0
     assert "v9.9.9" in wrong.stderr
     assert right.returncode == 0, right.stderr
-    assert "name: argo" in (tmp_path / "right" / "kfp.yaml").read_text()
+    rendered = (tmp_path / "right" / "kfp.yaml").read_text()
+    assert "name: argo" in rendered
+    assert "retryPolicy: Always" in rendered
+    assert "OnError" not in rendered
     assert "name: kfp" in (tmp_path / "right" / "cluster-scoped.yaml").read_text()
+
+
+_CONFIG = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: workflow-controller-configmap}
+data:
+  workflowDefaults: |
+    spec:
+      templateDefaults:
+        retryStrategy:
+          retryPolicy: OnError
+"""
 
 
 def _account(name: str) -> str:
