@@ -18,11 +18,11 @@ CONFIG = Config(
     data_versioning=DataSettings(resolution=96),
     prior=PriorSettings(images=32, steps=20, guidance=1.0, batch=8),
     dreambooth=DreamBoothSettings(
-        steps=200, batch=4, learning_rate=4e-4, schedule="cosine", warmup=10, prior_weight=0.3
+        steps=180, batch=4, learning_rate=4e-4, schedule="cosine", warmup=10, prior_weight=0.3
     ),
     # A small copy stands a learning rate a hundred times that of Stable Diffusion's.
     hypernetwork=HyperNetworkSettings(
-        steps=500, batch=6, learning_rate=1e-3, schedule="cosine", warmup=10, mask_weight=5.0
+        steps=420, batch=6, learning_rate=1e-3, schedule="cosine", warmup=10, mask_weight=5.0
     ),
     plan=PlanSettings(images=120, samples=4, augmentations=4),
     # Guidance did not help a model this small and costs half the speed. Residuals half as strong
@@ -38,7 +38,7 @@ CONFIG = Config(
         backbone="resnet18",
         size="small",
         weights="embedded",
-        steps=140,
+        steps=120,
         # Of 0.25 and 0.5 the better on the validation part.
         pretrain_share=0.25,
         batch=5,
