@@ -7,6 +7,7 @@ on this machine, so that nothing that a task says of a path has to be translated
 
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _LABEL = "dev.defectory.run"
 _SHARED_MEMORY = "2g"
 _PATIENCE = 5.0
+_PAUSE = 0.5
 _HANDED_ON = ("HF_", "HUGGING_FACE_", "OMP_", "MKL_", "AWS_")
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
 
@@ -60,7 +62,7 @@ def containers(
         # A run that was killed has left its containers: they would hold on to its store.
         _remove(client, out)
         try:
-            with _watched(client, out) as failed:
+            with _interruptible(client, out), _watched(client, out) as failed:
                 yield local.DockerRunner(
                     mounts=[
                         *_mounts(writable, read_only=False),
@@ -106,6 +108,32 @@ def _client() -> "DockerClient":
             "your user must be allowed to use it. Without one, --runner subprocess does the same"
         ) from error
     return client
+
+
+@contextlib.contextmanager
+def _interruptible(client: "DockerClient", out: Path) -> Iterator[None]:
+    """End the containers when the run is interrupted: KFP waits for its tasks before it ends."""
+    over = threading.Event()
+
+    def remove() -> None:
+        while not over.is_set():
+            _remove(client, out)
+            over.wait(_PAUSE)
+
+    def interrupted(*_: object) -> None:
+        threading.Thread(target=remove, name="interrupted", daemon=True).start()
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    ours = before is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        over.set()
+        if ours:
+            signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
