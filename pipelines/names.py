@@ -65,10 +65,14 @@ SECRETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",
             "HF_TOKEN",
+            "DEFECTORY_GIT_CREDENTIALS",
         ),
     }
 )
 """Secrets and their keys, each the environment variable that it becomes."""
+
+ASKPASS = "/opt/defectory/components/data_versioning/askpass.py"
+"""The program in our images that answers git from `DEFECTORY_GIT_CREDENTIALS`."""
 
 POOLS = ("cpu", "training", "synthesis")
 """Pools of the profile `gpu`: values of the label and the taint `POOL`."""

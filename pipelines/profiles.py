@@ -221,7 +221,10 @@ def _connect(task: Any, step: str) -> None:
     kubernetes.use_config_map_as_env(
         task, names.CONFIG_MAP, {key: key for key in names.CONFIG_KEYS}, optional=True
     )
-    for secret in _SECRETS_OF.get(step, (names.MLFLOW_ACCESS,)):
+    secrets = _SECRETS_OF.get(step, (names.MLFLOW_ACCESS,))
+    if names.DATA_ACCESS in secrets:
+        task.set_env_variable("GIT_ASKPASS", names.ASKPASS)
+    for secret in secrets:
         kubernetes.use_secret_as_env(
             task, secret, {key: key for key in names.SECRETS[secret]}, optional=True
         )

@@ -14,6 +14,7 @@ from google.protobuf import json_format
 from kfp import components
 from kfp.kubernetes import kubernetes_executor_config_pb2
 
+from components.data_versioning.askpass import CREDENTIALS
 from pipelines import names
 from pipelines.package import overview
 from pipelines.presets import preset
@@ -139,10 +140,25 @@ def test_secrets_are_referenced_optional_and_given_to_who_needs_them(package: Pa
     assert {"dreambooth", "report", "final_status"} <= holders["defectory-mlflow"]
 
 
+def test_who_may_have_a_token_for_git_has_the_program_that_hands_it_over(package: Package) -> None:
+    holders = 0
+    for task in package.tasks:
+        env = {one["name"]: one["value"] for one in task.container.get("env", [])}
+        secrets = {one["secretName"] for one in task.kubernetes.get("secretAsEnv", [])}
+        assert env.get("GIT_ASKPASS") == (names.ASKPASS if names.DATA_ACCESS in secrets else None)
+        holders += names.DATA_ACCESS in secrets
+    assert holders >= 3
+    assert CREDENTIALS in names.SECRETS[names.DATA_ACCESS]
+    recipe = (PROJECT / "images" / "data.Dockerfile").read_text()
+    home = re.findall(r"^WORKDIR (/\S+)$", recipe, re.MULTILINE)[-1]
+    program = PROJECT / Path(names.ASKPASS).relative_to(home)
+    assert os.access(program, os.X_OK)
+
+
 def test_no_secret_is_written_down(package: Package) -> None:
     for task in package.tasks:
         for variable in task.container.get("env", []):
-            assert variable["name"].startswith("DEFECTORY_")
+            assert variable["name"].startswith("DEFECTORY_") or variable["name"] == "GIT_ASKPASS"
             assert not re.search("TOKEN|PASSWORD|SECRET|KEY|WEBHOOK", variable["name"])
     assert not re.search(
         r"(hf_[A-Za-z0-9]{20,}|AKIA[A-Z0-9]{16}|://[^/\s:]+:[^@\s]+@)", package.text
@@ -269,6 +285,8 @@ def test_the_same_bytes_elsewhere_and_later(package: Package, tmp_path: Path) ->
             ignore=shutil.ignore_patterns("__pycache__", "weights"),
         )
     out = tmp_path / "again.yaml"
+    # Images that were built here have other names than those of a fresh clone.
+    built = PROJECT / "images" / "digests.json"
     compile_package(
         package.path.stem,
         out,
@@ -280,6 +298,7 @@ def test_the_same_bytes_elsewhere_and_later(package: Package, tmp_path: Path) ->
             "KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT": "true",
             "MLFLOW_TRACKING_URI": "http://elsewhere",
             "DEFECTORY_STORE": str(tmp_path),
+            **({"DEFECTORY_IMAGES": str(built)} if built.is_file() else {}),
         },
     )
 

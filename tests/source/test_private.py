@@ -1,0 +1,198 @@
+"""A private repository: a real git server that asks for a password, and a pod's environment."""
+
+import base64
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from components.data_versioning.askpass import CREDENTIALS, answer
+
+ROOT = Path(__file__).resolve().parents[2]
+ASKPASS = ROOT / "components" / "data_versioning" / "askpass.py"
+USER, TOKEN = "robot@plant", "s3cret:t/oken"
+SPELLED = "robot%40plant:s3cret%3At%2Foken"
+
+_FETCH = """
+import sys
+from components.data_versioning.source import fetched
+with fetched(sys.argv[1], "") as folder:
+    print(sorted((path.name, path.read_text()) for path in folder.iterdir()))
+"""
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    who = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git repository whose DVC remote lies in it."""
+    from dvc.repo import Repo
+
+    folder = tmp_path_factory.mktemp("private") / "photos.git"
+    (folder / ".dvc").mkdir(parents=True)
+    (folder / ".dvc" / "config").write_text(
+        "[core]\n    remote = own\n    analytics = false\n['remote \"own\"']\n    url = remote\n"
+    )
+    (folder / ".dvc" / ".gitignore").write_text("/cache\n/tmp\n")
+    (folder / "data").mkdir()
+    (folder / "data" / "one.txt").write_text("photo")
+    _git(folder, "init", "-q", "-b", "main")
+    with Repo(str(folder)) as repo:
+        repo.add(str(folder / "data"))
+        repo.push()
+    _git(folder, "add", "-A")
+    _git(folder, "commit", "-q", "-m", "all")
+    return folder
+
+
+@pytest.fixture
+def server(repository: Path) -> Iterator[tuple[str, list[str]]]:
+    """Address of a server that gives the repository to one user, and what it was told."""
+    told: list[str] = []
+    wanted = "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
+
+    class Handler(BaseHTTPRequestHandler):
+        """git's own server, behind a password."""
+
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            """Answer one request."""
+            body = self._body()
+            told.append(self.headers.get("Authorization", ""))
+            if told[-1] != wanted:
+                self._send(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
+                return
+            place = urlsplit(self.path)
+            done = subprocess.run(
+                ["git", "http-backend"],
+                env={
+                    "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(repository.parent),
+                    "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": place.path,
+                    "QUERY_STRING": place.query, "REQUEST_METHOD": self.command,
+                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                    "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "robot",
+                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                },
+                input=body, capture_output=True, check=True,
+            )  # fmt: skip
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+            status = int(fields.pop("Status", "200").split()[0])
+            self._send(status, list(fields.items()), content)
+
+        do_POST = do_GET  # noqa: N815
+
+        def _body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
+        def _send(self, status: int, fields: list[tuple[str, str]], content: bytes) -> None:
+            self.send_response(status)
+            for name, value in [*fields, ("Content-Length", str(len(content)))]:
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}", told
+        running.shutdown()
+        thread.join()
+
+
+def _fetched(place: Path, address: str, known: str) -> subprocess.CompletedProcess[str]:
+    """What a pod does: no home, no git settings, no terminal."""
+    home = place / "home"
+    home.mkdir()
+    return subprocess.run(
+        [sys.executable, "-c", _FETCH, f"{address}/photos.git:data.dvc"],
+        env={
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(home),
+            "TMPDIR": str(place), "GIT_CONFIG_NOSYSTEM": "1", "NO_PROXY": "*",
+            "GIT_ASKPASS": str(ASKPASS), CREDENTIALS: known,
+        },
+        capture_output=True, text=True, check=False, timeout=300, start_new_session=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_the_token_of_the_environment_opens_the_repository_and_stays_nowhere(
+    server: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, told = server
+    own = address.replace("://", f"://{SPELLED}@")
+
+    done = _fetched(tmp_path, address, f"https://a:b@other.example {own}")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[('one.txt', 'photo')]"
+    assert any(told)
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    secrets = (TOKEN.encode(), SPELLED.encode(), base64.b64encode(f"{USER}:{TOKEN}".encode()))
+    for text in (done.stdout.encode(), done.stderr.encode(), *(one.read_bytes() for one in left)):
+        assert not any(secret in text for secret in secrets)
+
+
+@pytest.mark.parametrize("known", ["", "https://robot:token@other.example"])
+def test_no_other_hosts_token_is_sent_and_the_error_says_so(
+    server: tuple[str, list[str]], tmp_path: Path, known: str
+) -> None:
+    address, told = server
+
+    done = _fetched(tmp_path, address, known)
+
+    assert done.returncode != 0
+    assert f"cannot clone {address}/photos.git" in done.stderr
+    assert "your rights" in done.stderr
+    assert not any("token" in base64.b64decode(one.removeprefix("Basic ")).decode() for one in told)
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Username for 'https://git.example': ", "robot"),
+        ("Password for 'https://robot@git.example': ", "to@ken"),
+        ("Password for 'https://git.example:443': ", "to@ken"),
+        ("Password for 'https://else@git.example': ", None),
+        ("Password for 'http://robot@git.example': ", None),
+        ("Password for 'https://robot@git.example:8443': ", None),
+        ("Password for 'https://robot@git.example.org': ", None),
+        ("Password for 'https://git.example@evil.example': ", None),
+        ("Are you sure you want to continue connecting (yes/no)? ", None),
+    ],
+)
+def test_only_the_host_of_an_address_is_answered(question: str, expected: str | None) -> None:
+    assert answer(question, "https://nobody.example  https://robot:to%40ken@git.example\n") == (
+        expected
+    )
+
+
+def test_git_itself_can_run_it() -> None:
+    done = subprocess.run(
+        [str(ASKPASS), "Password for 'https://robot@git.example': "],
+        env={"PATH": os.environ["PATH"], CREDENTIALS: "https://robot:token@git.example"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout == "token\n"
