@@ -85,8 +85,12 @@ def page(written: Path) -> Page:
     return Page((written / "report.html").read_text().replace("\u00a0", " "))
 
 
-def test_nothing_but_the_two_files_is_left(written: Path) -> None:
-    assert sorted(path.name for path in written.iterdir()) == ["report.html", "summary.json"]
+def test_nothing_but_the_three_files_is_left(written: Path) -> None:
+    assert sorted(path.name for path in written.iterdir()) == [
+        "overview.png",
+        "report.html",
+        "summary.json",
+    ]
 
 
 def test_the_page_stands_alone(written: Path, page: Page) -> None:
