@@ -16,21 +16,21 @@ from components.mask_rcnn.settings import REGIMES
 from components.store import RECORD
 from pipelines.config import Config
 
-_START_UP = 1.2
+_START_UP = 0.5
 """Seconds that KFP and Python take for a task beside its step."""
 
 SECONDS_PER_WORK = {
-    "data_versioning": 0.03,
+    "data_versioning": 0.016,
     "driver_extraction": 0.0024,
-    "prior": 0.008,
-    "dreambooth": 0.031,
-    "hypernetwork": 0.03,
-    "plan": 0.006,
-    "synthesis": 0.009,
-    "synthetic_set": 0.004,
-    "mask_rcnn": 0.057,
-    "iou_evaluation": 0.02,
-    "fid_evaluation": 0.05,
+    "prior": 0.0075,
+    "dreambooth": 0.027,
+    "hypernetwork": 0.034,
+    "plan": 0.004,
+    "synthesis": 0.0095,
+    "synthetic_set": 0.007,
+    "mask_rcnn": 0.075,
+    "iou_evaluation": 0.04,
+    "fid_evaluation": 0.07,
     "report": 0.0,
     "base_model": 0.0,
 }
