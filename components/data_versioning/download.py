@@ -63,7 +63,9 @@ def _opened(url: str, revision: str) -> Iterator["Repo"]:
 @contextmanager
 def _here(url: str) -> Iterator[Path]:
     """The repository's folder, or a temporary clone of a repository elsewhere."""
-    from dvc.scm import CloneError, clone
+    from dvc.scm import SCMError as Wrapped
+    from dvc.scm import clone
+    from scmrepo.exceptions import SCMError
 
     if Path(url).is_dir():
         yield Path(url)
@@ -72,7 +74,7 @@ def _here(url: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
         try:
             clone(url, folder).close()
-        except CloneError as error:
+        except (Wrapped, SCMError) as error:  # DVC wraps some of them
             raise ValueError(
                 f"cannot clone {url} ({_reason(error)}): check the address, the network and "
                 "your rights"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.data_versioning.entry import CLEAN, Entry, Layout
 from components.data_versioning.layout import layout
-from components.data_versioning.named import GROUPS, named_groups
+from components.data_versioning.named import GROUPS, column, named_groups
 from components.data_versioning.problems import BadData, Problem
 from components.data_versioning.read import Fact, Reader
 from components.data_versioning.settings import DataSettings
@@ -170,7 +170,7 @@ def survey(source: Path, settings: DataSettings) -> Survey:
     problems += group_problems
     if problems:
         raise BadData(problems)
-    shared = [*found.annotations, *([GROUPS] if settings.group_column else [])]
+    shared = [*found.annotations, *([GROUPS] if column(source, settings) else [])]
     return Survey(found.form, reader, facts, groups, _digest(source, facts, shared), tiny)
 
 

@@ -11,16 +11,26 @@ from components.data_versioning.settings import DataSettings
 GROUPS = "groups.csv"
 """Name of the user's table, in the root of the data."""
 
+PIECE = "piece"
+"""Column of it that names the piece, where no other is asked for."""
+
+
+def column(source: Path, settings: DataSettings) -> str:
+    """The column of the data's table that names pieces; empty where no table does."""
+    if settings.group_pattern or not (settings.group_column or (source / GROUPS).exists()):
+        return ""
+    return settings.group_column or PIECE
+
 
 def named_groups(
     source: Path, files: Sequence[str], settings: DataSettings
 ) -> tuple[dict[str, str], list[Problem]]:
     """The piece of each file, and what is wrong with the table or the pattern.
 
-    Without a column or a pattern in the settings there are no names and no problems.
+    Without a table or a pattern there are no names and no problems.
     """
-    if settings.group_column:
-        return _by_column(source / GROUPS, files, settings.group_column)
+    if named := column(source, settings):
+        return _by_column(source / GROUPS, files, named)
     if settings.group_pattern:
         return _by_pattern(files, settings.group_pattern)
     return {}, []
@@ -33,7 +43,7 @@ def _by_column(
         with table.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return {}, [Problem(GROUPS, f"cannot be read ({error})", "add it, or leave group_column")]
+        return {}, [Problem(GROUPS, f"cannot be read ({error})", "correct or add it, or leave group_column")]
     if not rows or not {"file", column} <= rows[0].keys():
         has = ", ".join(rows[0]) if rows else "no rows"
         return {}, [Problem(GROUPS, f"has {has}", f"give it the columns file and {column}")]

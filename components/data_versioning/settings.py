@@ -34,11 +34,12 @@ class DataSettings(Settings):
     """Share of each class's photos in the test part."""
 
     group_column: str = ""
-    """Column of the user's `groups.csv` (columns file, and this one) that names the piece."""
+    """Column of the data's `groups.csv` that names the physical piece, beside the column file;
+    where there is such a table, `piece` by default."""
 
     group_pattern: str = ""
-    """Regular expression over the file's path whose first group names the physical piece. When
-    neither column nor pattern is given, groups are found from the pixels."""
+    """Regular expression over the file's path whose first group names the piece, instead of a
+    table. With neither table nor pattern, groups are found from the pixels."""
 
     smallest_defect: Annotated[int, Field(ge=1)] = 4
     """Connected components of fewer pixels are not instances."""

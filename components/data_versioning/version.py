@@ -95,7 +95,7 @@ def _groups(found: Survey, settings: DataSettings) -> tuple[dict[str, str], str]
     """Group of every photo by its id, and how groups were found."""
     facts = found.facts
     if found.groups:
-        grouping = "column" if settings.group_column else "pattern"
+        grouping = "pattern" if settings.group_pattern else "column"
         names = [found.groups[fact.entry.file] for fact in facts]
     else:
         grouping = "pixels"

@@ -159,8 +159,9 @@ def test_groups_that_the_user_names(folder: Path) -> None:
     (problem,) = problems_of(folder, group_column="piece")
     assert problem.file == files[0]
     (folder / "groups.csv").write_text("\n".join(["file,piece", *rows]))
-    found = inspect(folder, DataSettings(group_column="piece"), (1.0,), 0)
+    found = inspect(folder, DataSettings(), (1.0,), 0)
     assert found.pieces == len({row.split(",")[1] for row in rows})
+    assert "columns file and plate" in problems_of(folder, group_column="plate")[0].remedy
     by_name = DataSettings(group_pattern=r"/(\d+)\.png")
     assert inspect(folder, by_name, (1.0,), 0).pieces == 3
     assert "no group" in problems_of(folder, group_pattern=r"\d+")[0].problem

@@ -59,6 +59,7 @@ def server(repository: Path) -> Iterator[tuple[str, list[str]]]:
     """Address of a server that gives the repository to one user, and what it was told."""
     told: list[str] = []
     wanted = "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
+    forbidden = "Basic " + base64.b64encode(b"guest:known").decode()
 
     class Handler(BaseHTTPRequestHandler):
         """git's own server, behind a password."""
@@ -69,6 +70,9 @@ def server(repository: Path) -> Iterator[tuple[str, list[str]]]:
             """Answer one request."""
             body = self._body()
             told.append(self.headers.get("Authorization", ""))
+            if told[-1] == forbidden:
+                self._send(403, [], b"")
+                return
             if told[-1] != wanted:
                 self._send(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
                 return
@@ -166,6 +170,20 @@ def test_no_other_hosts_token_is_sent_and_the_error_says_so(
     assert f"cannot clone {address}/photos.git" in done.stderr
     assert "your rights" in done.stderr
     assert not any("token" in base64.b64decode(one.removeprefix("Basic ")).decode() for one in told)
+
+
+@pytest.mark.parametrize("login", ["guest:known", "robot:wrong"])
+def test_a_login_without_the_right_to_read_is_told(
+    server: tuple[str, list[str]], tmp_path: Path, login: str
+) -> None:
+    address, _ = server
+
+    done = _fetched(tmp_path, address, address.replace("://", f"://{login}@"))
+
+    assert done.returncode != 0
+    assert f"ValueError: cannot clone {address}/photos.git" in done.stderr
+    assert "your rights" in done.stderr
+    assert login.split(":")[1] not in done.stderr
 
 
 @pytest.mark.parametrize(
