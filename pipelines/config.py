@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from components.base_model.settings import BaseModelSettings
+from components.base_model.settings import EMBEDDED, BaseModelSettings
 from components.data_versioning.settings import DataSettings
 from components.fid_evaluation.settings import FIDSettings
 from components.iou_evaluation.settings import IoUSettings
@@ -17,6 +17,9 @@ from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.synthesis.settings import PlanSettings, SetSettings, SynthesisSettings
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+
+OWN_COPY = "hypernetwork.start=copy"
+"""The change that comes with a base model other than the embedded one."""
 
 
 class RunSettings(Settings):
@@ -72,5 +75,14 @@ class Config(Settings):
             raise ValueError(
                 f"run.shards={self.run.shards} is more than plan.images={self.plan.images}; "
                 "every shard needs an image"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _start_is_of_this_base_model(self) -> "Config":
+        if self.hypernetwork.start == EMBEDDED != self.base_model.source:
+            raise ValueError(
+                f"hypernetwork.start={EMBEDDED} is that of the embedded base model, "
+                f"base_model.source is {self.base_model.source!r}; set {OWN_COPY}"
             )
         return self

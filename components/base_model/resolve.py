@@ -48,12 +48,19 @@ def resolve(out: Path, settings: BaseModelSettings) -> Outcome:
 
 
 @contextmanager
+def embedded() -> Iterator[Path]:
+    """The folder of the embedded model, for as long as it is needed."""
+    from components.data_versioning.source import fetched
+
+    with fetched(str(_HERE / "weights.dvc"), "") as found:
+        yield found
+
+
+@contextmanager
 def _source(settings: BaseModelSettings) -> Iterator[Path]:
     """The folder that the settings name, for as long as it is needed."""
     if settings.source == EMBEDDED:
-        from components.data_versioning.source import fetched
-
-        with fetched(str(_HERE / "weights.dvc"), "") as found:
+        with embedded() as found:
             yield found
     elif _is_folder(settings):
         yield Path(settings.source).expanduser()

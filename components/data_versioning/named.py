@@ -43,7 +43,9 @@ def _by_column(
         with table.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        return {}, [Problem(GROUPS, f"cannot be read ({error})", "correct or add it, or leave group_column")]
+        return {}, [
+            Problem(GROUPS, f"cannot be read ({error})", "correct or add it, or leave group_column")
+        ]
     if not rows or not {"file", column} <= rows[0].keys():
         has = ", ".join(rows[0]) if rows else "no rows"
         return {}, [Problem(GROUPS, f"has {has}", f"give it the columns file and {column}")]

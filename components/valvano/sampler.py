@@ -18,13 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 import torch
 from diffusers import ControlNetModel, DDIMScheduler
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 
 from components.dataset import Image
+from components.instances import Mask
 from components.progress import track
 from components.valvano.noise import VELOCITY
 from components.valvano.parts import Parts
@@ -32,7 +35,23 @@ from components.valvano.parts import Parts
 CPU_BATCH = 8
 """Images that a CPU thread draws at once; a constant, so that it never changes an image."""
 
+TINT = 9
+"""Pixels over which a lost tint is averaged."""
+
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A picture that a drawn image keeps outside an area.
+
+    Attributes:
+        picture: (resolution, resolution, 3).
+        area: Where to draw, (resolution, resolution); cells of the latents that it touches count.
+    """
+
+    picture: Image
+    area: Mask
 
 
 @dataclass(frozen=True)
@@ -43,11 +62,58 @@ class Request:
         prompt: Text that conditions it.
         seed: Seed of its noise.
         driver: Picture (resolution, resolution, 3) that steers it, where there is a hypernetwork.
+        ground: What it keeps; None where all of it is drawn.
     """
 
     prompt: str
     seed: int
     driver: Image | None = None
+    ground: Ground | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The grounds of a group, to be put back at every noise level.
+
+    Blended latent diffusion (Avrahami, Fried and Lischinski 2023, section 3): what is kept is
+    noised to the level that the drawing has reached, so that the two always fit.
+
+    Attributes:
+        pictures: The grounds, (n, resolution, resolution, 3).
+        clean: Their latents, (n, channels, h, w).
+        noise: The noise that the drawing began with, same shape.
+        drawn: Cells that are drawn, (n, 1, h, w).
+    """
+
+    pictures: NDArray[np.uint8]
+    clean: Tensor
+    noise: Tensor
+    drawn: Tensor
+
+    def restored(self, images: NDArray[np.uint8], coded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images with what the autoencoder loses of the grounds, whose decoded latents are `coded`.
+
+        Outside the drawn area that gives the ground itself. Inside it gives the drawing the
+        ground's tint and grain, without which a smooth patch would tell where something was drawn;
+        what the autoencoder loses of edges there belongs to things that were drawn over, and is
+        cut to the strength of the grain.
+        """
+        lost = self.pictures.astype(np.float32) - coded
+        tint = np.stack([cv2.blur(one, (TINT, TINT)) for one in lost])
+        grain = lost - tint
+        most = 2 * np.median(np.abs(grain), axis=(1, 2, 3), keepdims=True)
+        inside = functional.interpolate(self.drawn.float().cpu(), images.shape[1:3])
+        area = inside.permute(0, 2, 3, 1).numpy() > 0
+        added = np.where(area, tint + grain.clip(-most, most), lost)
+        return np.rint(images + added).clip(0, 255).astype(np.uint8)
+
+    def put_back(self, latents: Tensor, scheduler: Any, level: Tensor | None) -> Tensor:
+        """The drawing inside, the ground outside; `level` None is no noise."""
+        ground = self.clean
+        if level is not None:
+            levels = level.reshape(1).expand(len(ground))
+            ground = scheduler.add_noise(ground, self.noise, levels)
+        return torch.where(self.drawn, latents, ground)
 
 
 def ddim(config: Any) -> DDIMScheduler:
@@ -129,7 +195,9 @@ class Sampler:
         hint = self._hint(filled)
         if guided and hint is not None:
             hint = torch.cat([hint, hint])
-        for time in scheduler.timesteps:
+        kept = self._kept(filled, noise.to(on.device))
+        levels = [*scheduler.timesteps[1:], None]
+        for time, reached in zip(scheduler.timesteps, levels, strict=True):
             inputs = torch.cat([latents, latents]) if guided else latents
             inputs = scheduler.scale_model_input(inputs, time).to(on.dtype)
             said = self._predict(inputs, time, text, hint).float()
@@ -137,7 +205,12 @@ class Sampler:
                 without, given = said.chunk(2)
                 said = without + self.guidance * (given - without)
             latents = scheduler.step(said, time, latents, **extra).prev_sample
-        return self.parts.decode(latents.to(on.dtype))[: len(requests)]
+            if kept is not None:
+                latents = kept.put_back(latents, scheduler, reached)
+        images = self.parts.decode(latents.to(on.dtype))
+        if kept is not None:
+            images = kept.restored(images, self.parts.decode(kept.clean.to(on.dtype)))
+        return images[: len(requests)]
 
     def draw_all(
         self,
@@ -207,6 +280,18 @@ class Sampler:
         if len(drivers) < len(requests):
             raise ValueError("a hypernetwork needs a driver for every image; give Request.driver")
         return self.hint(condition(np.stack(drivers), self.parts))
+
+    def _kept(self, requests: Sequence[Request], noise: Tensor) -> Kept | None:
+        grounds = [one.ground for one in requests if one.ground is not None]
+        if not grounds:
+            return None
+        if len(grounds) < len(requests):
+            raise ValueError("a group keeps the ground of all its images or of none")
+        pictures = np.stack([one.picture for one in grounds])
+        clean = self.parts.encode(list(pictures), flips=False).plain.mean
+        areas = torch.from_numpy(np.stack([one.area for one in grounds]))[:, None].float()
+        drawn = functional.adaptive_max_pool2d(areas, self.shape[1:]) > 0
+        return Kept(pictures, clean.to(noise.device), noise, drawn.to(noise.device))
 
     def _predict(self, inputs: Tensor, time: Tensor, text: Tensor, hint: Tensor | None) -> Tensor:
         if hint is None or self.control is None:

@@ -131,9 +131,11 @@ def _flush(
     recipe: Recipe,
 ) -> None:
     """Move losses from the device to the curves, which hold every step."""
-    for name in pending[0][1]:
-        values = torch.stack([found[name] for _, found in pending]).float().tolist()
-        for (step, _), value in zip(pending, values, strict=True):
+    # A loss of a part that a batch does not show is missing in that step.
+    for name in dict.fromkeys(name for _, found in pending for name in found):
+        points = [(step, found[name]) for step, found in pending if name in found]
+        values = torch.stack([value for _, value in points]).float().tolist()
+        for (step, _), value in zip(points, values, strict=True):
             if not math.isfinite(value):
                 raise FloatingPointError(
                     f"{name} is {value} at step {step} with learning rate "

@@ -76,14 +76,13 @@ def write(chosen: argparse.Namespace, out: Path) -> None:
 
 def _configuration(chosen: argparse.Namespace, preset_name: str) -> "Config":
     """The configuration to bake in; nothing of this machine enters it."""
+    from pipelines.config import OWN_COPY
     from pipelines.overrides import BadSettings, override
     from pipelines.presets import preset
 
     changes = list(chosen.changes)
-    if not chosen.data:
-        # The sample says which photos show one piece.
-        changes.insert(0, "data_versioning.group_column=piece")
     if chosen.base_model:
+        changes.insert(0, OWN_COPY)
         source, _, revision = chosen.base_model.partition("@")
         changes += [f"base_model.source={source}", f"base_model.revision={revision}"]
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 from components.fid_evaluation.weights import find_weights
 from components.mask_rcnn.settings import EMBEDDED
 from components.store import digest_file, digest_tree
-from pipelines.config import Config
+from pipelines.config import OWN_COPY, Config
 from pipelines.overrides import BadSettings, override
 from pipelines.presets import preset
 from pipelines.refusal import Refusal
@@ -19,12 +19,10 @@ def configuration(chosen: argparse.Namespace) -> Config:
         Refusal: With all problems.
     """
     changes = list(chosen.changes)
-    if chosen.command == "run" and chosen.data is None:
-        # The sample says which photos show one piece.
-        changes.insert(0, "data_versioning.group_column=piece")
     if getattr(chosen, "classes", ""):
         changes.insert(0, f"data_versioning.classes={chosen.classes}")
     if base := chosen.base_model:
+        changes.insert(0, OWN_COPY)
         if Path(base).is_dir():
             changes += [
                 f"base_model.source={Path(base).resolve()}",

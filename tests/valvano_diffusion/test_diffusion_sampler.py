@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -5,9 +6,9 @@ from diffusers import ControlNetModel, DDIMScheduler, StableDiffusionControlNetP
 
 from components.dataset import Image
 from components.valvano.device import choose
-from components.valvano.hypernetwork.train import new_control
+from components.valvano.hypernetwork.start import new_control
 from components.valvano.parts import Parts, load
-from components.valvano.sampler import CPU_BATCH, Request, Sampler, ddim
+from components.valvano.sampler import CPU_BATCH, Ground, Kept, Request, Sampler, ddim
 
 SIDE = 32
 
@@ -102,6 +103,58 @@ def test_company_place_batch_and_cores_do_not_change_an_image(base, form):
         assert np.array_equal(one, other)
     assert np.array_equal(alone[0], plain[4])
     assert not np.array_equal(plain[0], plain[2])
+
+
+@pytest.mark.parametrize(("form", "guidance"), [("tiny", 1.0), ("stable", 3.0)])
+def test_a_ground_is_kept_outside_the_drawn_area_and_company_does_not_matter(base, form, guidance):
+    parts = load(base(form), choose(False))
+    control = steered(parts)
+    rng = np.random.default_rng(1)
+    picture = rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    area = np.zeros((SIDE, SIDE), bool)
+    area[9:14, 16:20] = True
+    (plain,) = requests(1)
+    kept = Request(plain.prompt, plain.seed, plain.driver, Ground(picture, area))
+    everything = Request(
+        plain.prompt, plain.seed, plain.driver, Ground(picture, ~np.zeros_like(area))
+    )
+    nothing = Request(plain.prompt, plain.seed, plain.driver, Ground(picture, np.zeros_like(area)))
+    drawing = sampler(parts, control, guidance=guidance)
+
+    among, whole, none = drawn(drawing, [kept, everything, nothing])
+
+    # Whole cells of the latents are drawn.
+    factor = parts.factor
+    cells = area.reshape(SIDE // factor, factor, -1, factor).any((1, 3))
+    touched = cells.repeat(factor, 0).repeat(factor, 1)
+    assert np.array_equal(none, picture)
+    assert not np.array_equal(among[touched], picture[touched])
+    assert not np.array_equal(whole[~touched], picture[~touched])
+    # A decoder looks beyond a cell; far away the photo is left as it was.
+    far = ~(cv2.dilate(touched.astype(np.uint8), np.ones((33, 33), np.uint8)) > 0)
+    assert np.abs(among[far].astype(int) - picture[far]).max(initial=0) == 0
+    assert np.array_equal(drawn(drawing, [kept])[0], among)
+    with pytest.raises(ValueError, match="of all its images or of none"):
+        drawing.draw([kept, plain])
+
+
+def test_a_grounds_grain_is_given_to_the_drawing_and_its_edges_are_not():
+    rng = np.random.default_rng(2)
+    coded = np.full((1, SIDE, SIDE, 3), 100, np.uint8)
+    grain = np.rint(rng.normal(0, 3, (SIDE, SIDE, 1)))
+    picture = (110 + grain).astype(np.uint8).repeat(3, 2)
+    picture[16, 16] = 250
+    inside = torch.ones(1, 1, SIDE // 4, SIDE // 4, dtype=torch.bool)
+    nothing = torch.zeros(1)
+    kept = Kept(picture[None], nothing, nothing, inside)
+
+    found = kept.restored(np.full((1, SIDE, SIDE, 3), 50, np.uint8), coded)[0].astype(int)
+
+    assert abs(found.mean() - 60) < 1
+    assert 1 < found.std() < 4
+    assert found[16, 16].max() < 90
+    inside[:] = False
+    assert np.array_equal(kept.restored(coded, coded)[0], picture)
 
 
 def test_the_models_own_scheduler_is_left_as_it_was(base):

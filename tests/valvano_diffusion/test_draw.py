@@ -1,16 +1,23 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from components.dataset import Dataset, read_image
+from components.instances import class_map
 from components.outcome import Outcome
 from components.store import digest_file, digest_tree
+from components.valvano.driver_extraction.driver import hidden
+from components.valvano.driver_extraction.recipe import read_recipe
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.train import train
 from components.valvano.synthesis.draw import draw
-from components.valvano.synthesis.plan import make_plan
+from components.valvano.synthesis.plan import make_plan, read_plan
+from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
 
 ROWS = 11
@@ -84,6 +91,28 @@ def test_the_conditioning_reaches_the_images(planned, tmp_path):
     planned.draw(tmp_path / "without", 0, 4, conditioning=0)
 
     assert not set(images(tmp_path / "with").values()) & set(images(tmp_path / "without").values())
+
+
+def test_a_kept_background_is_the_rows_own_photo(planned, tmp_path):
+    planned.draw(tmp_path / "whole", background="photo")
+    for shard in range(2):
+        planned.draw(tmp_path / str(shard), shard, 2, background="photo")
+    assert images(tmp_path / "0", tmp_path / "1") == images(tmp_path / "whole")
+
+    data, recipe = Dataset(planned.dataset), read_recipe(planned.drivers)
+    side, seen = data.resolution, 0
+    for row in read_plan(planned.plan):
+        made = realise(row, data, recipe)
+        image = read_image(tmp_path / "whole" / "images" / f"{row.id}.png").astype(int)
+        area = hidden(class_map(made.instances, side, side), recipe)
+        changed = np.abs(image - made.picture).mean(2)
+        # A decoder mixes what lies near.
+        near = cv2.dilate(area, np.ones((9, 9), np.uint8)) > 0
+        assert changed[area > 0].mean() > 0.2
+        if not near.all():
+            assert changed[~near].mean() < changed[area > 0].mean() / 4
+            seen += 1
+    assert seen > 0
 
 
 def test_more_shards_than_images_leave_some_empty(planned, tmp_path):

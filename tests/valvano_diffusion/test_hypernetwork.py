@@ -9,8 +9,10 @@ from tiny import write_base
 from components.dataset import Dataset, read_image, write_image
 from components.store import digest_tree
 from components.valvano.device import choose
+from components.valvano.hypernetwork.objective import loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
-from components.valvano.hypernetwork.train import _weights, new_control, train
+from components.valvano.hypernetwork.start import new_control
+from components.valvano.hypernetwork.train import train
 from components.valvano.parts import load
 
 
@@ -112,7 +114,7 @@ def test_weights_reach_one_cell_beyond_the_defect():
     expected = torch.ones(8, 8)
     expected[1:4, 1:4] = 4
 
-    assert torch.equal(_weights([mask], 8, settings)[0], expected)
+    assert torch.equal(loss_weights([mask], 8, settings)[0], expected)
 
 
 def test_what_a_subset_cannot_teach_is_warned_of(tmp_path, dataset, drivers, base, monkeypatch):

@@ -10,6 +10,10 @@ from components.settings import Settings
 class HyperNetworkSettings(Settings):
     """Training of the copy that reads the driver and steers the frozen model."""
 
+    start: Literal["copy", "embedded"] = "copy"
+    """A copy of the UNet's encoder, as in the paper, or, for the embedded base model only, the
+    same copy after a long training on procedural textures."""
+
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Optimiser steps; the defect appears suddenly, after some thousand on Stable Diffusion."""
 

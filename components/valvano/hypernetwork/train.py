@@ -4,16 +4,11 @@ Valvano et al. 2024, section 3.2. Their "HyperNetwork" is, in substance, a Contr
 al. 2023): a trainable copy of the UNet's encoder whose connections start at zero.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import ControlNetModel
-from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn import functional as F
 
 from components.dataset import Dataset, Frame, read_image, write_image
 from components.fraction import percent
@@ -21,12 +16,13 @@ from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
 from components.valvano.device import choose
+from components.valvano.hypernetwork.objective import Objective, loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
-from components.valvano.latents import Views, normal
-from components.valvano.noise import NoiseSchedule, batch, generator
+from components.valvano.hypernetwork.start import load_start, new_control
+from components.valvano.noise import NoiseSchedule
 from components.valvano.parts import Parts, load, write_network
 from components.valvano.preview import draw_preview
-from components.valvano.sampler import Request, condition
+from components.valvano.sampler import Request
 from components.valvano.training import final, fit
 
 FEW = 20
@@ -34,8 +30,6 @@ FEW = 20
 
 SAMPLES = 8
 """Rows of the preview."""
-
-_EMBEDDING = (16, 32, 96, 256)
 
 
 def train(
@@ -79,7 +73,10 @@ def train(
     with torch.no_grad():
         embedded = parts.embed(distinct)
 
-    control = on.trained(new_control(parts, seed)).train()
+    control = new_control(parts, seed)
+    if settings.start == "embedded":
+        load_start(control)
+    control = on.trained(control).train()
     if settings.gradient_checkpointing:
         control.enable_gradient_checkpointing()
         parts.unet.train().enable_gradient_checkpointing()
@@ -90,7 +87,7 @@ def train(
         schedule=NoiseSchedule.read(parts.scheduler.config),
         photos=parts.encode(photos, flips=settings.flips),
         drivers=np.stack([read_image(drivers / "drivers" / one.file) for one in frames]),
-        weights=_weights([data.class_map(one) > 0 for one in frames], shape[1], settings),
+        weights=loss_weights([data.class_map(one) > 0 for one in frames], shape[1], settings),
         texts=embedded[[distinct.index(text) for text in texts]],
         seed=seed,
     )
@@ -130,95 +127,10 @@ def train(
     )
 
 
-def new_control(parts: Parts, seed: int) -> ControlNetModel:
-    """A copy of the UNet's encoder with zero-initialised connections.
-
-    Its driver's embedding halves the picture once for every entry but the first, just as the
-    autoencoder does, so that both meet at the size of the latents.
-    """
-    levels = len(parts.vae.config.block_out_channels)
-    widths = (*_EMBEDDING, *[_EMBEDDING[-1]] * levels)[:levels]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return ControlNetModel.from_unet(parts.unet, conditioning_embedding_out_channels=widths)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What a training step minimises.
-
-    Attributes:
-        settings: The training.
-        parts: The frozen model of phase 1.
-        control: The hypernetwork.
-        schedule: The forward process.
-        photos: Latents of the photos.
-        drivers: (n, resolution, resolution, 3), 0 .. 255.
-        weights: Loss weights of the latents' cells, (n, height, width).
-        texts: Embedded prompt of every photo, (n, length, width).
-        seed: Seed of the training.
-    """
-
-    settings: HyperNetworkSettings
-    parts: Parts
-    control: ControlNetModel
-    schedule: NoiseSchedule
-    photos: Views
-    drivers: NDArray[np.uint8]
-    weights: Tensor
-    texts: Tensor
-    seed: int
-
-    def losses(self, step: int) -> Mapping[str, Tensor]:
-        """Denoising loss of a batch, and its unweighted parts inside and outside the defects."""
-        rng = generator(self.seed, step)
-        which = batch(self.seed, step, self.settings.batch, len(self.photos))
-        clean, turned = self.photos.draw(which, rng)
-        times = torch.from_numpy(rng.integers(0, self.schedule.length, len(which)))
-        noise = normal(clean.shape, rng)
-        pictures = self.drivers[which]
-        pictures[turned] = pictures[turned, :, ::-1]
-        weights = self.weights[which]
-        weights[turned] = weights[turned].flip(-1)
-
-        device, frozen = self.parts.on.device, self.parts.on.dtype
-        clean, noise, times = clean.to(device), noise.to(device), times.to(device)
-        weights, texts = weights.to(device), self.texts[which]
-        noised = self.schedule.noised(clean, noise, times).to(frozen)
-        down, middle = self.control(
-            noised, times, texts, condition(pictures, self.parts), return_dict=False
-        )
-        said = self.parts.unet(
-            noised,
-            times,
-            texts,
-            down_block_additional_residuals=down,
-            mid_block_additional_residual=middle,
-            return_dict=False,
-        )[0]
-        wanted = self.schedule.target(clean, noise, times)
-        errors = (said.float() - wanted).square().mean(1)
-        loss = ((errors * weights).sum((1, 2)) / weights.sum((1, 2))).mean()
-        inside = weights > 1
-        return (
-            {"loss": loss, "loss_defect": errors[inside].mean()} if inside.any() else {"loss": loss}
-        )
-
-
 def _defects(data: Dataset, frame: Frame) -> str:
     """Names of the classes seen in a frame, in the order of the labels."""
     labels = sorted({one.label for one in data.instances(frame)})
     return " and ".join(data.classes[label] for label in labels)
-
-
-def _weights(
-    masks: Sequence[NDArray[np.bool_]], side: int, settings: HyperNetworkSettings
-) -> Tensor:
-    """Loss weights (n, side, side): `mask_weight` in cells that a defect touches, and around."""
-    stacked = torch.from_numpy(np.stack(masks))[:, None].float()
-    cells = F.adaptive_max_pool2d(stacked, side)
-    wide = F.max_pool2d(cells, 3, stride=1, padding=1)[:, 0]
-    return 1 + (settings.mask_weight - 1) * wide
 
 
 def _warnings(

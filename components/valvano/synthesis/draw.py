@@ -10,12 +10,14 @@ from pathlib import Path
 from diffusers import ControlNetModel
 
 from components.dataset import Dataset, Image, read_image, write_image
+from components.instances import class_map
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano.device import choose
+from components.valvano.driver_extraction.driver import hidden
 from components.valvano.driver_extraction.recipe import read_recipe
 from components.valvano.parts import load, read_network
-from components.valvano.sampler import Request, Sampler, ddim
+from components.valvano.sampler import Ground, Request, Sampler, ddim
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.settings import SynthesisSettings
@@ -57,7 +59,13 @@ def draw(
         return folder / f"{row.id}.png"
 
     def request(row: Row) -> Request:
-        return Request(row.prompt, row.seed, realise(row, data, recipe).driver)
+        made = realise(row, data, recipe)
+        if settings.background == "drawn":
+            return Request(row.prompt, row.seed, made.driver)
+        side = data.resolution
+        around = hidden(class_map(made.instances, side, side), recipe)
+        ground = Ground(made.picture, around.astype(bool))
+        return Request(row.prompt, row.seed, made.driver, ground)
 
     def keep(row: Row, image: Image) -> None:
         write_image(path(row), image)

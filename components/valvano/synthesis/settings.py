@@ -1,6 +1,6 @@
 """Settings of the synthesis: its plan and its sampler."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,10 @@ class SetSettings(Settings):
 
 class SynthesisSettings(Settings):
     """How a planned image is drawn."""
+
+    background: Literal["drawn", "photo"] = "drawn"
+    """`drawn`: the whole image is, as in the paper. `photo`: only the defect and a rim around it
+    are; the rest is the defect-free photo that gave the driver, as the autoencoder shows it."""
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 30
     """Denoising steps an image."""
