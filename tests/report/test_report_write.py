@@ -205,6 +205,17 @@ def test_the_paper_stands_beside(page: Page, summary: dict[str, Any]) -> None:
     assert len(summary["paper"]["segmentation"]) == 6
 
 
+def test_a_kept_background_is_told_beside_the_distances(
+    inputs: Inputs, written: Path, tmp_path: Path
+) -> None:
+    told = "keep a training photo around what was drawn"
+    kept = replace(inputs, config=json.dumps({"synthesis": {"background": "photo"}}))
+    write(tmp_path, ReportSettings(samples=4), **kept.__dict__)
+
+    assert (tmp_path / "report.html").read_text().count(told) == 2
+    assert told not in (written / "report.html").read_text()
+
+
 def test_the_order_of_lists_does_not_matter(inputs: Inputs, written: Path, tmp_path: Path) -> None:
     turned = {
         name: value[::-1] if isinstance(value, list) else value
