@@ -220,9 +220,11 @@ def _kept(summary: Entry) -> list[str]:
     if summary["config"].get("synthesis", {}).get("background") != "photo":
         return []
     return [
-        "The synthetic images keep a training photo around what was drawn"
-        " (synthesis.background=photo), in all samples of a driver the same one: most of this figure"
-        " compares photos, and it says little of the generator. The paper draws whole images."
+        (
+            "The synthetic images keep a training photo around what was drawn"
+            " (synthesis.background=photo), the same one in all samples of a driver: this compares"
+            " mostly photos, and says little of the generator. The paper draws whole images."
+        )
     ]
 
 

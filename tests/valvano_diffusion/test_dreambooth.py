@@ -14,6 +14,7 @@ from components.valvano.dreambooth.prior import draw_prior
 from components.valvano.dreambooth.settings import DreamBoothSettings, PriorSettings
 from components.valvano.dreambooth.train import train
 
+VAE = "vae/diffusion_pytorch_model.safetensors"
 UNET = "unet/diffusion_pytorch_model.safetensors"
 TEXT = "text_encoder/model.safetensors"
 
@@ -53,6 +54,24 @@ def test_the_result_is_a_whole_model_and_nothing_else(tmp_path, dataset, base, c
         assert whole == pytest.approx(photos + prior, rel=1e-5)
     assert outcome.metrics["photos"] == 16
     assert not outcome.warnings
+
+
+@pytest.mark.parametrize("form", ["tiny", "stable"])
+def test_only_the_decoder_learns_the_photos_tints(tmp_path, dataset, base, class_images, form):
+    how = {"prior_weight": 0, "decoder_steps": 30, "decoder_rate": 5e-3}
+    out, outcome = fine_tune(tmp_path / "out", dataset, base(form), class_images, **how)
+    again, _ = fine_tune(tmp_path / "again", dataset, base(form), class_images, **how)
+
+    before = load_file(base(form) / VAE)
+    after = load_file(out / VAE)
+    changed = {name for name in before if not torch.equal(before[name].float(), after[name])}
+    assert changed
+    assert all(name.startswith("decoder.") for name in changed)
+    curve = [value for _, value in outcome.curves["loss_decoder"]]
+    assert len(curve) == 30
+    assert np.mean(curve[-5:]) < 0.9 * np.mean(curve[:5])
+    assert digest_tree(out) == digest_tree(again)
+    assert not list(out.rglob("*decoder*"))
 
 
 def test_a_model_of_stable_diffusions_form_learns_its_text_encoder_too(tmp_path, dataset, base):

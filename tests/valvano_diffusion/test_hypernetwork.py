@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel
+from safetensors.torch import load_file
 from tiny import write_base
 
 from components.dataset import Dataset, read_image, write_image
@@ -14,6 +15,9 @@ from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import new_control
 from components.valvano.hypernetwork.train import train
 from components.valvano.parts import load
+from components.valvano.synthesis.draw import draw
+from components.valvano.synthesis.plan import make_plan
+from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
 
 
 def steer(out: Path, dataset: Path, drivers: Path, concept: Path, fraction=1.0, **changed):
@@ -48,6 +52,31 @@ def test_an_untrained_hypernetwork_fits_the_model_and_changes_nothing(base, form
     assert {*control.state_dict()} == {*new_control(parts, 0).state_dict()}
     for one, other in zip(control.parameters(), new_control(parts, 0).parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+def test_an_unlocked_decoder_is_trained_along_and_drawn_with(tmp_path, dataset, drivers, base):
+    before = digest_tree(base("tiny"))
+    outcome = steer(tmp_path / "open", dataset, drivers, base("tiny"), unlock=True)
+    closed = steer(tmp_path / "closed", dataset, drivers, base("tiny"))
+
+    assert digest_tree(base("tiny")) == before
+    assert outcome.metrics["trained_parameters"] > closed.metrics["trained_parameters"]
+    name = "diffusion_pytorch_model.safetensors"
+    old, new = load_file(base("tiny") / "unet" / name), load_file(tmp_path / "open" / "unet" / name)
+    changed = {one for one in old if not torch.equal(old[one].float(), new[one])}
+    assert {one.split(".")[0] for one in changed} == {"up_blocks", "conv_norm_out", "conv_out"}
+
+    plan = tmp_path / "plan"
+    plan.mkdir()
+    make_plan(plan, PlanSettings(images=2, samples=1), dataset, drivers, 1.0, "sks", 0)
+    settings, drawn = SynthesisSettings(steps=3, guidance=1.0), []
+    for control in ("open", "closed"):
+        out = tmp_path / f"images-{control}"
+        out.mkdir()
+        concept = base("tiny")
+        draw(out, settings, dataset, drivers, plan, concept, tmp_path / control, 0, 1)
+        drawn.append(digest_tree(out / "images"))
+    assert drawn[0] != drawn[1]
 
 
 @pytest.mark.parametrize("form", ["tiny", "stable"])

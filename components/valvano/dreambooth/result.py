@@ -12,7 +12,9 @@ from components.valvano.parts import INDEX, Parts, write_network
 _KEPT = ("vae", "tokenizer", "scheduler")
 
 
-def write_concept(out: Path, parts: Parts, adapted: Adaptation) -> Parts:
+def write_concept(
+    out: Path, parts: Parts, adapted: Adaptation, *, decoder_trained: bool = False
+) -> Parts:
     """Write the model, so that later steps need nothing else, and give it back, adapters fused.
 
     Parts that were not trained are linked from the base model where the file system can. What a
@@ -22,6 +24,7 @@ def write_concept(out: Path, parts: Parts, adapted: Adaptation) -> Parts:
         out: The model's folder.
         parts: The trained model.
         adapted: What was trained of it.
+        decoder_trained: Whether the autoencoder's decoder was, too.
     """
     base = parts.folder
     if adapted.unet is not None:
@@ -32,8 +35,12 @@ def write_concept(out: Path, parts: Parts, adapted: Adaptation) -> Parts:
     write_network(parts.unet, out / "unet")
     if adapted.text_trained:
         write_network(parts.text_encoder, out / "text_encoder")
-    for part in _KEPT if adapted.text_trained else (*_KEPT, "text_encoder"):
-        place(base / part, out / part)
+    if decoder_trained:
+        write_network(parts.vae, out / "vae")
+    trained = {"vae": decoder_trained, "text_encoder": adapted.text_trained}
+    for part in (*_KEPT, "text_encoder"):
+        if not trained.get(part):
+            place(base / part, out / part)
     index = json.loads((base / INDEX).read_text())
     ours = {*_KEPT, "unet", "text_encoder"}
     for name, value in index.items():

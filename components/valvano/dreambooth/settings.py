@@ -62,6 +62,13 @@ class DreamBoothSettings(Settings):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights, which then is the result; 0 keeps none."""
 
+    decoder_steps: Annotated[int, Field(ge=0, le=100_000)] = 0
+    """Optimiser steps in which the autoencoder's decoder learns the photos' tints and edges. The
+    paper has none, and Stable Diffusion needs none."""
+
+    decoder_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4
+    """Peak learning rate of these steps."""
+
     bf16: bool = False
     """Compute in bfloat16 on a GPU; without meaning on a CPU."""
 

@@ -17,6 +17,7 @@ from components.pictures import grid
 from components.valvano import prompts
 from components.valvano.device import choose
 from components.valvano.dreambooth.adaptation import adapt
+from components.valvano.dreambooth.decoder import fit_decoder
 from components.valvano.dreambooth.result import write_concept
 from components.valvano.dreambooth.settings import DreamBoothSettings
 from components.valvano.latents import Views, normal
@@ -99,7 +100,13 @@ def train(
         seed=seed,
         what="training",
     )
-    parts = write_concept(out, parts, adapted)
+    checkpoints = [checkpoint]
+    if settings.decoder_steps:
+        path = out / "decoder.safetensors"
+        decoder, more = fit_decoder(parts, settings, data, fraction, path, seed)
+        checkpoints.append(decoder)
+        curves |= more
+    parts = write_concept(out, parts, adapted, decoder_trained=settings.decoder_steps > 0)
     samples = draw_preview(
         replace(parts, unet=on.frozen(parts.unet), text_encoder=on.frozen(parts.text_encoder)),
         [Request(prompts.concept(token), (seed << 32) + number) for number in range(SAMPLES)],
@@ -107,7 +114,8 @@ def train(
     )
     (out / "preview").mkdir(exist_ok=True)
     write_image(out / "preview" / "samples.png", grid(samples, 4))
-    checkpoint.discard()
+    for one in checkpoints:
+        one.discard()
     return Outcome(
         metrics={
             **{f"final_{name}": final(points) for name, points in curves.items()},

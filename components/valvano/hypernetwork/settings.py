@@ -14,6 +14,10 @@ class HyperNetworkSettings(Settings):
     """A copy of the UNet's encoder, as in the paper, or, for the embedded base model only, the
     same copy after a long training on procedural textures."""
 
+    unlock: bool = False
+    """Train the concept's decoder along, which ControlNet's authors advise where images look unlike
+    what the model knows; the paper keeps it frozen."""
+
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 5000
     """Optimiser steps; the defect appears suddenly, after some thousand on Stable Diffusion."""
 

@@ -5,17 +5,19 @@ al. 2023): a trainable copy of the UNet's encoder whose connections start at zer
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from components.dataset import Dataset, Frame, read_image, write_image
 from components.fraction import percent
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
-from components.valvano.device import choose
+from components.valvano.device import Device, choose
 from components.valvano.hypernetwork.objective import Objective, loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import load_start, new_control
@@ -42,7 +44,7 @@ def train(
     token: str,
     seed: int,
 ) -> Outcome:
-    """Train the hypernetwork and write it to `controlnet/`.
+    """Train the hypernetwork and write it to `controlnet/`, a trained decoder to `unet/`.
 
     Args:
         out: The step's folder; `preview/samples.png` shows driver, sample and photo in rows.
@@ -77,6 +79,9 @@ def train(
     if settings.start == "embedded":
         load_start(control)
     control = on.trained(control).train()
+    trained = list(control.parameters())
+    if settings.unlock:
+        trained += _unlocked(parts, on)
     if settings.gradient_checkpointing:
         control.enable_gradient_checkpointing()
         parts.unet.train().enable_gradient_checkpointing()
@@ -92,7 +97,7 @@ def train(
         seed=seed,
     )
     checkpoint, curves = fit(
-        list(control.parameters()),
+        trained,
         objective.losses,
         settings,
         out / "checkpoint.safetensors",
@@ -101,6 +106,9 @@ def train(
         what="training",
     )
     write_network(control, out / "controlnet")
+    if settings.unlock:
+        write_network(parts.unet, out / "unet")
+        parts = replace(parts, unet=on.frozen(parts.unet))
     shown = sorted({round(at) for at in np.linspace(0, len(frames) - 1, SAMPLES)})
     samples = draw_preview(
         parts,
@@ -120,11 +128,18 @@ def train(
         metrics={
             **{f"final_{name}": final(points) for name, points in curves.items()},
             "photos": len(frames),
-            "trained_parameters": sum(one.numel() for one in control.parameters()),
+            "trained_parameters": sum(one.numel() for one in trained),
         },
         curves=curves,
         warnings=_warnings(parts, data, frames, distinct, fraction),
     )
+
+
+def _unlocked(parts: Parts, on: Device) -> list[nn.Parameter]:
+    """The parameters of the UNet's decoder, ready for training."""
+    unet = on.trained(parts.unet)
+    decoder = nn.ModuleList([unet.up_blocks, unet.conv_norm_out, unet.conv_out])
+    return list(decoder.requires_grad_(True).parameters())
 
 
 def _defects(data: Dataset, frame: Frame) -> str:

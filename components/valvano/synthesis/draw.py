@@ -5,9 +5,10 @@ from the row, and it is computed in a group of fixed shape (`components.valvano.
 number of shards, the other rows and an interruption leave no trace in it.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
-from diffusers import ControlNetModel
+from diffusers import ControlNetModel, UNet2DConditionModel
 
 from components.dataset import Dataset, Image, read_image, write_image
 from components.instances import class_map
@@ -74,6 +75,9 @@ def draw(
     if missing:
         on = choose(settings.bf16)
         parts = load(concept, on)
+        if (control / "unet").is_dir():  # its decoder was trained along
+            unet = read_network(UNet2DConditionModel, control / "unet")
+            parts = replace(parts, unet=on.frozen(unet))
         network = on.frozen(read_network(ControlNetModel, control / "controlnet"))
         sampler = Sampler(
             parts,
