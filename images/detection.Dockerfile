@@ -43,13 +43,16 @@ FROM ${DETECTRON2} AS source
 
 FROM ${TORCH} AS wheel
 USER 0
-RUN apt-get update && apt-get install -y --no-install-recommends g++
 WORKDIR /wheels
 # Its own kernels are compiled for the CPU: Mask R-CNN takes those for the GPU from torchvision.
+# Without its source there is no wheel, and nothing is asked of the network.
 RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
     --mount=type=bind,from=source,target=/source \
     if [ -f /source/setup.py ]; then \
-      cp -r /source /detectron2 \
+      { command -v g++ >/dev/null \
+        || { apt-get update && apt-get install -y --no-install-recommends g++; } \
+        || { echo "detectron2 needs g++: name a base that has it, or build without it" >&2; exit 1; }; } \
+      && cp -r /source /detectron2 \
       && FORCE_CUDA=0 MAX_JOBS=2 /uv/bin/uv build --wheel --offline --no-build-isolation \
            --python /opt/venv/bin/python --out-dir /wheels /detectron2; \
     fi

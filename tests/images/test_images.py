@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from functools import cache
@@ -134,17 +135,30 @@ def test_a_base_is_a_build_argument_pinned_by_digest(name: str) -> None:
         assert re.fullmatch(r"\$\{\w+\}", origin) or origin == "scratch" or origin in earlier
 
 
+def _user(recipe: str) -> str:
+    """Whom an image runs as: its last stage says so, or what that stage stands on."""
+    users: dict[str, str] = {}
+    user = name = ""
+    for line in recipe.replace("\\\n", " ").splitlines():
+        if stage := re.match(r"FROM (\S+)(?: AS (\S+))?", line):
+            origin, name = stage[1], stage[2] or ""
+            # The base of all is root's.
+            torch = origin == "${TORCH}"
+            user = _user(_dockerfile("torch")) if torch else users.get(origin, "0")
+        elif given := re.match(r"USER (\S+)", line):
+            user = given[1]
+        users[name] = user
+    return user
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_an_image_runs_as_nobody_and_says_what_it_is(name: DependencySet) -> None:
     ground = _dockerfile("data" if name == "data" else "torch")
     (label,) = _instructions(name, "LABEL")
 
-    assert re.findall(r"^USER (\S+)$", _dockerfile(name), re.MULTILINE)[-1:] in (["65532:0"],) or (
-        name == "data" and "FROM packages\n" in _dockerfile(name)
-    )
-    assert re.findall(r"^USER (\S+)$", ground, re.MULTILINE)[-1 if name != "data" else 0] == (
-        "65532:0"
-    )
+    assert _user(_dockerfile(name)) == "65532:0"
+    assert _user(_dockerfile(name) + "USER 0\n") == "0"
+    assert _user(ground.replace("USER 65532:0\n", "")) == "0"
     assert "HOME=/tmp" in ground
     for one in ("source", "revision", "version"):
         assert f"org.opencontainers.image.{one}=$" in label
@@ -167,6 +181,89 @@ def test_the_scripts_are_whole() -> None:
         first = script.read_text().splitlines()[0]
         shell = "bash" if "bash" in first else "sh"
         subprocess.run([shell, "-n", str(script)], check=True)
+
+
+def _stand_in(path: Path, code: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{code}\n")
+    path.chmod(0o755)
+
+
+_PIP = """
+[ "$1 $2" = "-m pip" ] || exit 9
+case "$3 $4 $5" in
+  "--version"*) ;;
+  "config get global.index-url") sed -n 's/^index-url = //p' "$PIP_CONFIG_FILE" ;;
+  *) echo "no such key" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("base_has_pip", [True, False])
+def test_the_index_is_asked_of_a_python_that_has_pip(base_has_pip: bool, tmp_path: Path) -> None:
+    # As in the images on top of torch: the environment comes first in PATH, and is without pip.
+    without = "echo 'No module named pip' >&2; exit 1"
+    _stand_in(tmp_path / "venv" / "bin" / "python3", without)
+    _stand_in(tmp_path / "base" / "python3", _PIP if base_has_pip else without)
+    (tmp_path / "pip").write_text("[global]\nindex-url = https://index.example/simple\n")
+    script = (FOLDER / "index").read_text().replace("/run/secrets", str(tmp_path))
+    script = script.replace("/opt/venv", str(tmp_path / "venv"))
+
+    done = subprocess.run(
+        ["sh", "-euc", f'{script}\necho "$UV_DEFAULT_INDEX ${{UV_INDEX-}}"; command -v python3'],
+        env={"PATH": f"{tmp_path}/venv/bin:{tmp_path}/base:/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    if base_has_pip:
+        said = done.stdout.splitlines()
+        assert said == ["https://index.example/simple ", f"{tmp_path}/venv/bin/python3"]
+    else:
+        assert done.returncode == 1
+        assert "name a base whose python3 has pip" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "compiler", "apt", "called"),
+    [
+        (False, False, True, []),
+        (True, True, True, ["uv"]),
+        (True, False, True, ["apt-get update", "apt-get install", "uv"]),
+        (True, False, False, ["apt-get update"]),
+    ],
+)
+def test_a_compiler_is_fetched_only_for_a_source_that_has_none(
+    source: bool, compiler: bool, apt: bool, called: list[str], tmp_path: Path
+) -> None:
+    """The wheel stage, with stand-ins for what it calls."""
+    stage = _dockerfile("detection").partition(" AS wheel\n")[2].partition("\nFROM ")[0]
+    (command,) = re.findall(r"^RUN (.*)$", stage, re.MULTILINE)
+    command = re.sub(r"--mount=\S+", "", command)
+    for place in ("/source", "/detectron2", "/wheels", "/uv/bin", "/opt/venv"):
+        command = re.sub(rf"(?<![\w/.]){place}(?!\w)", f"{tmp_path}{place}", command)
+    binaries = tmp_path / "bin"
+    log = f'echo "${{0##*/}} $1" >> {tmp_path}/calls'
+    _stand_in(binaries / "apt-get", log if apt else f"{log}; exit 100")
+    _stand_in(tmp_path / "uv" / "bin" / "uv", log)
+    if compiler:
+        _stand_in(binaries / "g++", "")
+    for name in ("sh", "cp"):
+        (binaries / name).symlink_to(shutil.which(name) or name)
+    (tmp_path / "wheels").mkdir()
+    (tmp_path / "source").mkdir()
+    if source:
+        (tmp_path / "source" / "setup.py").touch()
+
+    done = subprocess.run(
+        ["sh", "-c", command], env={"PATH": str(binaries)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    calls = tmp_path / "calls"
+    lines = calls.read_text().splitlines() if calls.is_file() else []
+    assert [one.removesuffix(" build") for one in lines] == called
+    assert done.returncode == (0 if apt else 1), done.stderr
+    assert ("name a base that has it" in done.stderr) == (not apt)
 
 
 def test_a_name_is_never_latest_and_the_digest_counts_where_there_is_one(
