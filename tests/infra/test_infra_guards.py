@@ -6,11 +6,11 @@ from copy import deepcopy
 
 import pytest
 from infra_manifests import (
-    INFRA,
     Object,
     containers,
     everything,
     images,
+    infra_files,
     overlay,
     pods,
     versions,
@@ -192,7 +192,7 @@ def test_our_namespace_refuses_what_is_not_restricted_and_lets_nobody_in() -> No
     rendered = everything()
     del rendered["overlay existing"]
 
-    assert len(rendered) >= 8
+    assert len(rendered) >= 12
     for name, objects in rendered.items():
         (namespace,) = [one for one in objects if one["kind"] == "Namespace"]
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -226,12 +226,7 @@ def test_the_list_of_images_is_that_of_the_versions() -> None:
 
 
 def test_nothing_under_infra_is_a_secret_or_moves() -> None:
-    files = [
-        path
-        for path in INFRA.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(INFRA).parts)
-    ]
+    files = infra_files()
 
     assert len(files) >= 25
     for path in files:

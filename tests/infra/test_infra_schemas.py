@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from infra_manifests import (
     COMPONENTS,
+    INFRA,
     KUBERNETES,
     OVERLAYS,
     WITH_MLFLOW,
@@ -47,7 +48,7 @@ def test_every_manifest_of_every_overlay_is_valid(version: str) -> None:
     rendered = everything()
     distinct = {json.dumps(one, sort_keys=True) for objects in rendered.values() for one in objects}
 
-    assert len(rendered) == len(OVERLAYS) + len(COMPONENTS) >= 8
+    assert len(rendered) == len(OVERLAYS) + 2 * len(COMPONENTS) >= 12
     assert len(distinct) >= 30
     assert [text for one in distinct for text in problems(json.loads(one), version)] == []
 
@@ -75,6 +76,40 @@ def test_an_overlay_has_one_object_of_a_name(name: str) -> None:
 
     assert len(keys) >= (20 if name in WITH_MLFLOW else 6)
     assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_a_component_adds_to_the_gpu_overlay_and_takes_no_name_of_its_own(name: str) -> None:
+    def keys(objects: tuple[Object, ...]) -> list[tuple[str, str | None, str]]:
+        return [
+            (one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+            for one in objects
+        ]
+
+    found = keys(component(name, "overlays/gpu"))
+
+    assert len(found) == len(set(found)) >= 16
+    assert ("NetworkPolicy", "defectory", "mlflow-object-store") in found
+    if name == "kfp-object-store":
+        assert set(found) >= {
+            ("NetworkPolicy", "defectory", "mlflow-kfp-object-store"),
+            ("NetworkPolicy", "kubeflow", "defectory-mlflow-object-store"),
+        }
+
+
+def test_what_is_without_mlflow_takes_what_is_not_about_it() -> None:
+    objects = component("private-registry", "overlays/existing")
+
+    (account,) = [one for one in objects if one["kind"] == "ServiceAccount"]
+    assert account["imagePullSecrets"] == [{"name": "defectory-registry"}]
+    text = (INFRA / "README.md").read_text()
+    assert "`existing` takes `private-registry` only" in text
+    for name in ("kfp-object-store", "external-database"):
+        with pytest.raises(AssertionError, match="does not exist|no matches"):
+            component(name, "overlays/existing")
+    # This one is rendered, with a service for an MLflow that is not there.
+    added = component("local-access", "overlays/existing")
+    assert "defectory" in {one["metadata"]["namespace"] for one in added}
 
 
 def test_a_managed_database_leaves_none_in_the_cluster() -> None:
