@@ -16,7 +16,9 @@ from typing import Any
 from components.base_model.settings import EMBEDDED
 from pipelines import names
 from pipelines.config import Config
+from pipelines.elsewhere import refuse_secrets
 from pipelines.profiles import Profile
+from pipelines.refusal import Refusal
 
 _ELSEWHERE = re.compile(r"([a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:).+:[^:]+\.dvc")
 _COMPONENT = re.compile(r"components\.(.+\.)?component")
@@ -41,9 +43,10 @@ def write_package(
         revision: Default of the parameter `revision`.
 
     Raises:
-        BadPackage: If something named is on this machine only, or the file cannot be written.
+        BadPackage: If something named is on this machine only, would show a password, or has no
+            revisions, or if the file cannot be written.
     """
-    problems = [*_bad_target(out), *_local_data(data), *_local_files(config)]
+    problems = [*_bad_target(out), *_bad_data(data, revision), *_local_files(config)]
     if problems:
         raise BadPackage("\n".join(problems))
     # KFP reads it when it is imported, and it would change the package.
@@ -105,9 +108,19 @@ def _bad_target(out: Path) -> Iterator[str]:
         yield f"-o {out}: there is no folder {out.parent}; make it first"
 
 
-def _local_data(data: str) -> Iterator[str]:
-    known = data == names.SAMPLE or _ELSEWHERE.fullmatch(data) or _stored(data)
-    if not known:
+def _bad_data(data: str, revision: str) -> Iterator[str]:
+    try:
+        refuse_secrets(data)
+    except Refusal as refusal:
+        yield str(refusal)
+        return
+    versioned = _ELSEWHERE.fullmatch(data)
+    if revision and not versioned:
+        yield (
+            f"--revision {revision}: --data {data} is no .dvc file of a git repository, so it has "
+            "no revisions; name one, https://HOST/REPOSITORY.git:PATH/data.dvc"
+        )
+    if not (versioned or data == names.SAMPLE or _stored(data)):
         yield (
             f"--data {data}: a pod cannot see the folders of this machine. Version the photos with "
             "`dvc add` and `dvc push` and give https://HOST/REPOSITORY.git:PATH/data.dvc, or copy "

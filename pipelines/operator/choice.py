@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from pipelines.elsewhere import is_address
 from pipelines.names import STORE_MOUNT
 from pipelines.operator.parameters import Parameter, Value, parameters, require_all, values
-from pipelines.operator.pin import Pinned, address, is_address, pin
+from pipelines.operator.pin import Pinned, address, pin
 from pipelines.operator.schedules import Schedule
 from pipelines.operator.server import Server
 from pipelines.operator.versions import find_pipeline, find_version, newest_version
@@ -43,20 +44,21 @@ def version_by_id(
         version: Name of another version, or empty.
         schedule: What it is so far.
     """
+    identity = schedule.pipeline_id
     if pipeline:
         found, named = chosen_version(server, pipeline, version)
-        return str(found.pipeline_id), named
-    identity = schedule.pipeline_id
-    if not identity:
+        if version or found.pipeline_id != identity:
+            return str(found.pipeline_id), named
+    elif not identity:
         raise Refusal(
             f"schedule {schedule.name!r} runs a pipeline that is in no list (it was not made "
             "here): choose one with --pipeline"
         )
     if version:
-        found = find_version(server, identity, version)
-        if found is None:
+        known = find_version(server, identity, version)
+        if known is None:
             raise Refusal(f"the pipeline of {schedule.name!r} has no version {version!r}")
-        return identity, found
+        return identity, known
     if not schedule.version_id:
         return identity, newest_version(server, identity)
     with server.doing("looking at the schedule's version"):
@@ -101,25 +103,28 @@ def chosen_values(
     if problems:
         raise Refusal("\n".join(problems))
     base = {name: one.default for name, one in known.items()} | dict(before)
-    where = data or str(given.get("data") or base.get("data") or "")
-    at = revision or str(given.get("revision") or ("" if data else base.get("revision")) or "")
+    named = data or str(given.get("data") or "")
+    where = named or str(base.get("data") or "")
+    # A revision so far belongs to the data so far.
+    at = revision or str(given.get("revision") or ("" if named else base.get("revision")) or "")
     given = {**{name: value for name, value in before.items() if name in known}, **given}
     pinned: Pinned | None = None
-    if data and data.startswith(f"{STORE_MOUNT}/"):
-        given["data"] = data
-    elif data or is_address(where):
+    stored = data.startswith(f"{STORE_MOUNT}/")
+    if (data and not stored) or is_address(where):
         if pinning:
             pinned = pin(where, at)
             given |= {"data": pinned.data, "revision": pinned.commit}
         else:
             given["data"] = address(where, at)
-            if at:
-                given["revision"] = at
     elif at:
         raise Refusal(
             f"--revision {at}: {where!r} is no .dvc file of a git repository, so it has no "
             "revisions; name one with --data"
         )
+    elif stored:
+        given["data"] = data
+    if pinned is None and (at or (named and "revision" in known)):
+        given["revision"] = at
     require_all(given, known)
     _check_settings(given, known)
     return known, given, pinned

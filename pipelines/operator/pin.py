@@ -6,9 +6,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.elsewhere import elsewhere, refuse_secrets
 from pipelines.refusal import Refusal
 
-_ADDRESS = re.compile(r"(?P<url>.+):(?P<file>[^:]+\.dvc)")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SECONDS = 60
 
@@ -28,11 +28,6 @@ class Pinned:
     commit: str
 
 
-def is_address(data: str) -> bool:
-    """Whether data is the address of a `.dvc` file in a git repository elsewhere."""
-    return _elsewhere(data) is not None
-
-
 def address(data: str, revision: str) -> str:
     """The address by which a cluster finds a `.dvc` file.
 
@@ -43,8 +38,8 @@ def address(data: str, revision: str) -> str:
     Raises:
         Refusal: If there is no such file, or its repository has no address that others can reach.
     """
-    if parts := _elsewhere(data):
-        _refuse_secrets(parts["url"])
+    if parts := elsewhere(data):
+        refuse_secrets(parts["url"])
         return data
     return _local(Path(data), revision).data
 
@@ -61,27 +56,10 @@ def pin(data: str, revision: str) -> Pinned:
     Raises:
         Refusal: If there is no such file, repository or revision, or others could not reach it.
     """
-    if parts := _elsewhere(data):
-        _refuse_secrets(parts["url"])
+    if parts := elsewhere(data):
+        refuse_secrets(parts["url"])
         return Pinned(data, revision, _remote_commit(parts["url"], revision))
     return _local(Path(data), revision)
-
-
-def _elsewhere(data: str) -> re.Match[str] | None:
-    parts = _ADDRESS.fullmatch(data)
-    if parts is None or Path(data).exists():
-        return None
-    return parts if "://" in parts["url"] or "@" in parts["url"] else None
-
-
-def _refuse_secrets(url: str) -> None:
-    user = url.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    if ":" in user or re.match(r"gh[pousr]_|github_pat_|glpat-", user):
-        host = url.rpartition("@")[2]
-        raise Refusal(
-            f"--data ...@{host}: leave the password out of the address, every run shows it; put "
-            "credentials into the cluster's Secret (see infra/README.md)"
-        )
 
 
 def _local(file: Path, revision: str) -> Pinned:
@@ -126,7 +104,7 @@ def _local(file: Path, revision: str) -> Pinned:
             f"--data {file}: commit {commit[:12]} is on no branch of origin, so the cluster "
             "cannot get it: git push (and dvc push)"
         )
-    _refuse_secrets(url)
+    refuse_secrets(url)
     return Pinned(f"{url}:{inside}", revision, commit)
 
 

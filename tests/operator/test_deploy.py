@@ -133,6 +133,20 @@ def test_code_outside_git_needs_a_name(tmp_path: Path, monkeypatch: pytest.Monke
         naming.version_name(tmp_path / "any.yaml", preset="", dirty=True)
 
 
+def test_a_password_in_the_datas_address_is_refused_and_not_repeated(
+    backend: Backend, defectory: Defectory
+) -> None:
+    done = defectory(
+        "deploy", "--profile", "kind", "--endpoint", backend.url,
+        "--data", "https://ada:hunter22@git.example/photos.git:data.dvc",
+    )  # fmt: skip
+
+    assert done.code == 2
+    assert "password" in done.err
+    assert "hunter22" not in done.err + done.out
+    assert backend.requests == []
+
+
 def test_files_of_this_machine_are_refused_before_anything_is_asked(
     backend: Backend, defectory: Defectory, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from compiled import Package, compile_package
 
-from pipelines.config import Config
+from pipelines.config import OWN_COPY, Config
 from pipelines.overrides import override
 from pipelines.package import BadPackage, write_package
 from pipelines.presets import preset
@@ -63,6 +63,34 @@ def test_data_of_this_machine_is_refused_with_a_way_out(
 
 @pytest.mark.parametrize(
     "data",
+    [
+        "https://ada:hunter22@host.example/photos.git:data.dvc",
+        "https://ghp_hunter22@host.example/photos.git:data.dvc",
+        "ada:hunter22@host.example/photos.git:data.dvc",
+        "https://ada:hunter22@host.example/photos",
+    ],
+)
+def test_a_password_in_the_datas_address_is_refused_and_not_repeated(
+    config: Config, tmp_path: Path, data: str
+) -> None:
+    with pytest.raises(BadPackage, match="leave the password out") as caught:
+        write_package(config, KIND, tmp_path / "p.yaml", data=data)
+
+    assert "hunter22" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("data", ["data.dvc", "/store/photos"])
+def test_a_revision_of_data_that_has_none_is_refused(
+    config: Config, tmp_path: Path, data: str
+) -> None:
+    with pytest.raises(BadPackage, match=rf"--revision v1: --data {data} .*no revisions"):
+        write_package(config, KIND, tmp_path / "p.yaml", data=data, revision="v1")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "data",
     ["ssh://git@host.example/owner/repo.git:photos/steel.dvc", "git@host.example:o/r.git:data.dvc"],
 )
 def test_data_that_a_pod_can_see_is_the_default_of_the_parameter(
@@ -80,7 +108,10 @@ def test_data_that_a_pod_can_see_is_the_default_of_the_parameter(
 def test_data_and_files_on_the_store_are_taken(config: Config, tmp_path: Path) -> None:
     out = tmp_path / "p.yaml"
     write_package(
-        override(config, ["mask_rcnn.weights=/store/w.safetensors", "base_model.source=/store/sd"]),
+        override(
+            config,
+            [OWN_COPY, "mask_rcnn.weights=/store/w.safetensors", "base_model.source=/store/sd"],
+        ),
         KIND,
         out,
         data="/store/photos",
@@ -103,7 +134,7 @@ def test_files_of_this_machine_are_refused_with_a_way_out(
 ) -> None:
     setting = change.partition("=")[0]
     with pytest.raises(BadPackage, match=rf"{setting}=.*defectory-store and give /store/"):
-        write_package(override(config, [change]), KIND, tmp_path / "p.yaml")
+        write_package(override(config, [OWN_COPY, change]), KIND, tmp_path / "p.yaml")
 
 
 def test_all_reasons_are_told_at_once(config: Config, tmp_path: Path) -> None:
