@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,13 +70,9 @@ def access(chosen: argparse.Namespace) -> Access:
     token = _secret(chosen.token_file, "--token-file", "DEFECTORY_TOKEN", problems)
     cookies = _secret(chosen.cookies_file, "--cookies-file", "DEFECTORY_COOKIES", problems)
     endpoint = chosen.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")
-    if endpoint and "://" in endpoint and not endpoint.startswith(("http://", "https://")):
-        problems.append(f"--endpoint {endpoint}: an address starts with http:// or https://")
-    elif "@" in endpoint.partition("://")[2].partition("/")[0]:
-        problems.append(
-            "--endpoint: leave user and password out of the address; see --token-file and "
-            "--cookies-file"
-        )
+    ui = chosen.ui or os.environ.get("KF_PIPELINES_UI_ENDPOINT", "")
+    problems += _bad_address(endpoint, "--endpoint", "KF_PIPELINES_ENDPOINT")
+    problems += _bad_address(ui, "--ui", "KF_PIPELINES_UI_ENDPOINT")
     if chosen.ca and not Path(chosen.ca).is_file():
         problems.append(f"--ca {chosen.ca}: there is no such file")
     if chosen.ca and chosen.insecure:
@@ -97,9 +94,21 @@ def access(chosen: argparse.Namespace) -> Access:
         headers={header: chosen.user} if chosen.user else {},
         authority=chosen.ca,
         verify=not chosen.insecure,
-        ui=(chosen.ui or os.environ.get("KF_PIPELINES_UI_ENDPOINT", "")).rstrip("/"),
+        ui=ui.rstrip("/"),
         seconds=float(seconds),
     )
+
+
+def _bad_address(address: str, option: str, variable: str) -> Iterator[str]:
+    """What is wrong with an address; addresses are printed, so one with a password is not."""
+    # Wherever it stands: a password may itself hold what ends the part before the path.
+    if "@" in address:
+        yield (
+            f"{option} (or {variable}): leave user and password, and the @ after them, out of the "
+            "address; see --token-file and --cookies-file"
+        )
+    elif "://" in address and not address.startswith(("http://", "https://")):
+        yield f"{option} {address}: an address starts with http:// or https://"
 
 
 def _address(endpoint: str) -> str:

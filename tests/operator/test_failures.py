@@ -282,6 +282,47 @@ def test_a_conflict_that_is_no_race(deployed: Backend, defectory: Defectory) -> 
     assert "another name" in _sentence(done.err)
 
 
+PASSWORDS = (
+    "https://admin:hunter22@kfp.example.com",
+    "admin:hunter22@kfp.example.com",
+    "ftp://admin:hunter22@kfp.example.com",
+    "admin:hunter/22@kfp.example.com/?next=http://other",
+)
+
+
+@pytest.mark.parametrize("address", PASSWORDS)
+@pytest.mark.parametrize(
+    ("option", "variable"),
+    [("--endpoint", "KF_PIPELINES_ENDPOINT"), ("--ui", "KF_PIPELINES_UI_ENDPOINT")],
+)
+def test_a_password_in_the_servers_address_is_refused_and_not_repeated(
+    backend: Backend,
+    defectory: Defectory,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    option: str,
+    variable: str,
+) -> None:
+    given = defectory("runs", "--endpoint", backend.url, option, address)
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", backend.url)
+    monkeypatch.setenv(variable, address)
+    found = defectory("runs")
+
+    for done in (given, found):
+        assert done.code == 2
+        assert option in _sentence(done.err)
+        assert variable in done.err
+        assert "hunter" not in done.err + done.out
+    assert backend.requests == []
+
+
+def test_the_uis_address_is_checked_too(backend: Backend, defectory: Defectory) -> None:
+    done = defectory("runs", "--endpoint", backend.url, "--ui", "ftp://somewhere")
+
+    assert done.code == 2
+    assert "--ui ftp://somewhere" in _sentence(done.err)
+
+
 # --- the ways to say who asks ---
 
 
