@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pipelines.commands.options import add_connection, add_pipeline
@@ -54,6 +55,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Check everything, start the run, and follow it if asked to."""
+    if not 0 <= chosen.timeout < inf:
+        raise Refusal(
+            f"--timeout {chosen.timeout:g}: give minutes; 0 waits for as long as it takes"
+        )
+
     from pipelines.operator.access import access
     from pipelines.operator.choice import chosen_values, chosen_version
     from pipelines.operator.server import Server

@@ -48,7 +48,7 @@ def follow(
             if not passing or time.monotonic() - away > PATIENCE:
                 raise
             _tell(shown, "server", "does not answer, trying on", say)
-            time.sleep(PAUSE)
+            _wait(begun, limit)
             continue
         if away is not None:
             away = None
@@ -57,9 +57,14 @@ def follow(
             _tell(shown, step.name, _line(step), say)
         if run.state in runs.FINAL:
             return run
-        if limit and time.monotonic() - begun > limit:
-            raise TimeoutError
-        time.sleep(PAUSE)
+        _wait(begun, limit)
+
+
+def _wait(begun: float, limit: float) -> None:
+    """Let some time pass, unless it is over."""
+    if limit and time.monotonic() - begun > limit:
+        raise TimeoutError
+    time.sleep(PAUSE)
 
 
 def _tell(shown: dict[str, str], what: str, line: str, say: Callable[[str], None]) -> None:

@@ -21,6 +21,9 @@ _RUN_LABEL = "pipeline/runid"
 _NODE = "workflows.argoproj.io/node-name"
 _MAIN = "main"
 
+PATIENCE = 60.0
+"""Seconds for which Kubernetes may say nothing while it gives a log that is there."""
+
 Say = Callable[[str], None]
 
 
@@ -105,6 +108,8 @@ def _from_kubernetes(server: Server, run: Any, *, follow: bool, tail: int) -> li
                 follow=follow,
                 tail_lines=tail or None,
                 _preload_content=False,
+                # A pod that is followed may say nothing for hours.
+                _request_timeout=(5, None if follow else PATIENCE),
             )
             yield from _lines(response)
         except (ApiException, urllib3.exceptions.HTTPError) as error:
@@ -198,6 +203,8 @@ def _where(path: tuple[str, ...], attempt: int, more: str) -> str:
 
 def _kubernetes_said(error: Exception) -> str:
     status = getattr(error, "status", None)
+    if status == 400:
+        return "has not started yet; try again, or look at the pod's events"
     if status == 401:
         return "does not accept the credentials of the kubeconfig; log in to the cluster again"
     if status == 403:

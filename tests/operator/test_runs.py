@@ -244,6 +244,36 @@ def test_logs_are_looked_for_in_the_users_namespace(cluster: Backend, defectory:
     assert "36 photos" in done.out
 
 
+def test_a_pod_that_has_not_started_is_told(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+    cluster.pods["kubeflow"] = [_pod(run, DATA, "", "Pending")]
+    cluster.fail(r"GET /api/v1/.*/log", 400, "container main is waiting to start", times=9)
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
+
+    assert "has not started yet" in done.out
+
+
+def test_a_log_that_stalls_is_given_up_unless_it_is_followed(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.operator import logs
+
+    monkeypatch.setattr(logs, "PATIENCE", 0.2)
+    run = _detailed(cluster)
+    cluster.pods["kubeflow"] = [_pod(run, DATA, "36 photos\n", "Running")]
+    cluster.dawdle(r"GET /api/v1/.*/log", 1.0)
+    words = ("logs", run["run_id"], "--endpoint", cluster.url)
+
+    done = defectory(*words)
+    followed = defectory(*words, "--follow")
+
+    assert done.code == 3
+    assert "cannot be reached" in done.out
+    assert followed.code == 0, followed.err
+    assert "36 photos" in followed.out
+
+
 def test_without_rights_in_kubernetes_kfp_is_asked(cluster: Backend, defectory: Defectory) -> None:
     run = _detailed(cluster)
     cluster.fail(r"GET /api/v1/", 403, "pods is forbidden", times=9)

@@ -50,6 +50,7 @@ def test_parameters_are_typed_and_passed(deployed: Backend, defectory: Defectory
     (run,) = deployed.runs.values()
     assert run["runtime_config"]["parameters"] == {
         "data": "/store/a=b",
+        "revision": "",
         "noun": "cast iron",
         "seed": 7,
         "fraction_1_percent": False,
@@ -111,6 +112,21 @@ def test_a_local_dvc_file_becomes_an_address_and_a_commit(
     assert commit in done.out
 
 
+def test_a_folder_of_the_store_is_taken_and_has_no_revisions(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    words = ("submit", "--endpoint", deployed.url, "--data", "/store/photos")
+
+    refused = defectory(*words, "--revision", "v1")
+    done = defectory(*words)
+
+    assert refused.code == 2
+    assert "'/store/photos' is no .dvc file" in refused.err
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert run["runtime_config"]["parameters"] == {"data": "/store/photos", "revision": ""}
+
+
 @pytest.mark.parametrize("revision", ["", "main", "v1", "release"])
 def test_a_revision_elsewhere_becomes_the_commit_that_it_is_now(
     deployed: Backend, defectory: Defectory, photos: Path, revision: str
@@ -157,12 +173,17 @@ def test_data_that_the_cluster_cannot_get_is_refused(
     assert deployed.runs == {}
 
 
-def test_a_password_in_an_address_is_not_repeated(deployed: Backend, defectory: Defectory) -> None:
+@pytest.mark.parametrize("scheme", ["https://", ""])
+def test_a_password_in_an_address_is_not_repeated(
+    deployed: Backend, defectory: Defectory, scheme: str
+) -> None:
     done = defectory(
         "submit", "--endpoint", deployed.url, "--data",
-        "https://ada:hunter22@git.example/photos.git:data.dvc",
+        f"{scheme}ada:hunter22@git.example/photos.git:data.dvc",
     )  # fmt: skip
 
+    assert done.code == 2
+    assert "password" in done.err
     assert "hunter22" not in done.err + done.out
 
 
@@ -268,6 +289,29 @@ def test_waiting_can_be_limited(
 
     assert done.code == 1
     assert "still going on" in done.err
+
+
+def test_waiting_is_limited_while_the_server_is_away_too(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.fail(r"GET .*/runs/", 503, times=10**6)
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
+
+    assert done.code == 1
+    assert "still going on" in done.err
+
+
+@pytest.mark.parametrize("minutes", ["-1", "nan", "inf"])
+def test_a_limit_that_is_none_is_refused(
+    deployed: Backend, defectory: Defectory, minutes: str
+) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, "--wait", f"--timeout={minutes}")
+
+    assert done.code == 2
+    assert f"--timeout {minutes}" in done.err
+    assert deployed.requests == []
 
 
 def test_without_a_pipeline_one_is_told_to_deploy(backend: Backend, defectory: Defectory) -> None:
