@@ -80,13 +80,14 @@ def _add_times(parser: argparse.ArgumentParser, *, required: bool) -> None:
     )
     parser.add_argument(
         "--standard-time",
-        action="store_true",
+        action=argparse.BooleanOptionalAction,
+        default=None,
         help="keep to the zone's standard time all year; in summer runs start an hour later",
     )
     parser.add_argument(
         "--server-time-zone",
         metavar="ZONE",
-        default=os.environ.get("DEFECTORY_SERVER_TIME_ZONE", "UTC"),
+        default="",
         help="the installation's clock; by default $DEFECTORY_SERVER_TIME_ZONE, or UTC",
     )
 
@@ -117,13 +118,8 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Do what is asked, and say what was done."""
-    if chosen.what in CHANGES and chosen.cron:
-        # A wrong expression is told before anything is asked of a server.
-        from pipelines.operator.cron import parse, zone
-
-        parse(chosen.cron)
-        zone(chosen.time_zone or "UTC", "--time-zone")
-        zone(chosen.server_time_zone, "--server-time-zone")
+    if chosen.what in CHANGES:
+        _check_times(chosen)
 
     from pipelines.operator import schedules
     from pipelines.operator.access import access
@@ -154,6 +150,21 @@ def main(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _check_times(chosen: argparse.Namespace) -> None:
+    """Tell of a wrong expression or time zone before anything is asked of a server.
+
+    Raises:
+        Refusal: If one is wrong.
+    """
+    from pipelines.operator.cron import parse, zone
+
+    if chosen.cron:
+        parse(chosen.cron)
+    if chosen.time_zone:
+        zone(chosen.time_zone, "--time-zone")
+    zone(_server_zone(chosen), "--server-time-zone")
+
+
 def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None") -> int:
     from pipelines.names import SERVICE_ACCOUNT
     from pipelines.operator import runs, schedules
@@ -174,8 +185,8 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
         name=chosen.name,
         cron=chosen.cron,
         zone=zone,
-        standard=chosen.standard_time,
-        expression=_expression(chosen, chosen.cron, zone),
+        standard=bool(chosen.standard_time),
+        expression=_expression(chosen, chosen.cron, zone, standard=bool(chosen.standard_time)),
         pipeline_id=pipeline.pipeline_id,
         version_id=version_id,
         values=values,
@@ -185,10 +196,11 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
     )
     if found is not None and not chosen.paused:
         wanted = schedules.with_state(wanted, found.schedule.enabled)
+    next_times = _next_times(wanted, _server_zone(chosen))
     done = schedules.create(server, wanted, runs.experiment(server, runs.EXPERIMENT))
     state = "is made" if done else "is there already"
     _say(f"schedule {chosen.name!r} {state}{'' if wanted.enabled else ', paused'}")
-    _say(_next_times(wanted, chosen.server_time_zone))
+    _say(next_times)
     return 0
 
 
@@ -199,22 +211,27 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
     from pipelines.operator.choice import chosen_values, version_by_id
 
     before = found.schedule
-    pipeline, version = version_by_id(server, chosen.pipeline, chosen.version, before)
+    follows = bool(before.pipeline_id) and not before.version_id
+    latest = chosen.latest or (follows and not chosen.version)
+    running = replace(before, version_id="") if latest else before
+    pipeline, version = version_by_id(server, chosen.pipeline, chosen.version, running)
     _, values, _ = chosen_values(
         version.pipeline_spec, chosen.changes, chosen.data, chosen.revision, pinning=False,
         before=before.values,
     )  # fmt: skip
     wanted = replace(before, values=values, pipeline_id=pipeline)
-    if chosen.cron or chosen.time_zone or chosen.standard_time:
+    times = (chosen.cron, chosen.time_zone, chosen.server_time_zone)
+    if any(times) or chosen.standard_time is not None:
         if not chosen.cron and before.zone == "?":
             raise Refusal(f"schedule {before.name!r} was not made here: give --cron as well")
         zone = chosen.time_zone or (before.zone if before.zone != "?" else "UTC")
         cron = chosen.cron or before.cron
+        standard = before.standard if chosen.standard_time is None else chosen.standard_time
         wanted = replace(
-            wanted, cron=cron, zone=zone, standard=chosen.standard_time,
-            expression=_expression(chosen, cron, zone),
+            wanted, cron=cron, zone=zone, standard=standard,
+            expression=_expression(chosen, cron, zone, standard=standard),
         )  # fmt: skip
-    if chosen.latest:
+    if latest:
         wanted = replace(wanted, version_id="")
     elif chosen.version or pipeline != before.pipeline_id:
         wanted = replace(wanted, version_id=version.pipeline_version_id)
@@ -233,36 +250,41 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
                 "and KFP would not count it for a changed schedule: wait for it, or give --paused "
                 "(and resume later), or --while-running"
             )
+    next_times = _next_times(wanted, _server_zone(chosen)) if wanted.zone != "?" else ""
     done = schedules.change(server, found, wanted, runs.experiment(server, runs.EXPERIMENT))
     what = f"changed: {', '.join(different)}" if done and different else "is so already"
     _say(f"schedule {before.name!r} {what}{'' if wanted.enabled else ' (paused)'}")
-    if wanted.zone != "?":
-        _say(_next_times(wanted, chosen.server_time_zone))
+    if next_times:
+        _say(next_times)
     return 0
 
 
-def _expression(chosen: argparse.Namespace, cron: str, zone_name: str) -> str:
+def _server_zone(chosen: argparse.Namespace) -> str:
+    """The installation's clock, given or not."""
+    return chosen.server_time_zone or os.environ.get("DEFECTORY_SERVER_TIME_ZONE") or "UTC"
+
+
+def _expression(chosen: argparse.Namespace, cron: str, zone_name: str, *, standard: bool) -> str:
     from datetime import UTC, datetime
 
     from pipelines.operator.cron import moved, parse, zone
 
-    server = zone(chosen.server_time_zone, "--server-time-zone")
+    server = zone(_server_zone(chosen), "--server-time-zone")
     wanted = zone(zone_name, "--time-zone")
-    return moved(parse(cron), wanted, server, chosen.standard_time, datetime.now(UTC)).for_kfp()
+    return moved(parse(cron), wanted, server, standard, datetime.now(UTC)).for_kfp()
 
 
 def _next_times(schedule: "Schedule", server_zone: str) -> str:
     """The next three times, on the clock that was meant, so that a person sees what was done."""
     from datetime import datetime
     from itertools import islice
-    from zoneinfo import ZoneInfo
 
-    from pipelines.operator.cron import parse
+    from pipelines.operator.cron import parse, zone
 
-    times = parse(schedule.expression).after(datetime.now(ZoneInfo(server_zone)))
-    shown = [
-        f"{at.astimezone(ZoneInfo(schedule.zone)):%a %Y-%m-%d %H:%M}" for at in islice(times, 3)
-    ]
+    server = zone(server_zone, "--server-time-zone")
+    meant = zone(schedule.zone, "--time-zone")
+    times = parse(schedule.expression).after(datetime.now(server))
+    shown = [f"{at.astimezone(meant):%a %Y-%m-%d %H:%M}" for at in islice(times, 3)]
     return f"next, {schedule.zone} time: {'; '.join(shown)}"
 
 

@@ -147,7 +147,8 @@ def zone(name: str, option: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    # For a name that it does not find it raises a KeyError.
+    except (KeyError, OSError, ValueError) as error:
         raise Refusal(
             f"{option} {name}: is no time zone; write it as Europe/Berlin, America/Chicago or UTC"
         ) from error

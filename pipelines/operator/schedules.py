@@ -1,10 +1,12 @@
 """Schedules (KFP's recurring runs), each known by its name.
 
 KFP cannot change a recurring run, and allows several of one name. Here a name stands for one
-schedule: a change stops the old one, makes the new one and then removes the old one, so that an
-interruption leaves at most a stopped spare, which the next call removes.
+schedule: a change makes the new one paused, stops the old one, starts the new one and removes the
+old one. So there are never two that run. An interruption leaves a paused spare, which the next call
+removes; one between the stop and the start leaves both paused, and `resume` lets the new one go on.
 """
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ from typing import Any
 import kfp_server_api
 
 from pipelines.operator import runs
+from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.parameters import Value
 from pipelines.operator.server import Server
 from pipelines.operator.versions import equals
@@ -105,6 +108,9 @@ def change(server: Server, found: Found, wanted: Schedule, experiment_id: str) -
 
     Returns:
         Whether something was done.
+
+    Raises:
+        ServerRefusal: If the server refuses; then the old one goes on, or the message says not.
     """
     different = differences(found.schedule, wanted)
     if not different:
@@ -112,14 +118,20 @@ def change(server: Server, found: Found, wanted: Schedule, experiment_id: str) -
     if different == ["state"]:
         _switch(server, found.id, wanted.enabled)
         return True
-    if found.schedule.enabled:
-        _switch(server, found.id, False)
+    made = _make(server, with_state(wanted, False), experiment_id)
     try:
-        _make(server, wanted, experiment_id)
-    except BaseException:
         if found.schedule.enabled:
-            _switch(server, found.id, True)
-        raise
+            _switch(server, found.id, False)
+        if wanted.enabled:
+            _switch(server, made, True)
+    except BaseException as error:
+        if _undone(server, found, made) or not isinstance(error, ServerRefusal):
+            raise
+        raise ServerRefusal(
+            f"{error}; {wanted.name!r} may be paused now: defectory schedule resume "
+            f"{wanted.name} lets it go on",
+            error.status,
+        ) from error
     for identity in (found.id, *found.spares):
         _remove(server, identity)
     return True
@@ -221,7 +233,19 @@ def _read(recurring: Any) -> Schedule:
     )
 
 
-def _make(server: Server, wanted: Schedule, experiment_id: str) -> None:
+def _undone(server: Server, found: Found, made: str) -> bool:
+    """Whether a change could be undone: the new one is removed, the old one as it was."""
+    with contextlib.suppress(ServerRefusal):
+        # Removed before the old one starts: it may run, and only the answer have been lost.
+        _remove(server, made)
+        if found.schedule.enabled:
+            _switch(server, found.id, True)
+        return True
+    return False
+
+
+def _make(server: Server, wanted: Schedule, experiment_id: str) -> str:
+    """Make a schedule; its id."""
     standard = " (standard time)" if wanted.standard else ""
     body = kfp_server_api.V2beta1RecurringRun(
         display_name=wanted.name,
@@ -244,7 +268,8 @@ def _make(server: Server, wanted: Schedule, experiment_id: str) -> None:
         service_account=wanted.service_account,
     )
     with server.doing(f"making the schedule {wanted.name!r}"):
-        server.api.recurring_runs.recurring_run_service_create_recurring_run(body)
+        made = server.api.recurring_runs.recurring_run_service_create_recurring_run(body)
+    return str(made.recurring_run_id)
 
 
 def _switch(server: Server, identity: str, enabled: bool) -> None:

@@ -6,6 +6,7 @@ robfig/cron 1.2; what the backend refuses is refused here.
 """
 
 import datetime
+import io
 import json
 import re
 import threading
@@ -109,6 +110,22 @@ class Backend:
         """Let requests of a kind wait."""
         self.faults.append(Fault(pattern, lambda _: time.sleep(seconds), 10**6, answers=False))
 
+    def lose(self, pattern: str, *, ever_after: bool = False) -> None:
+        """Do what the next request of a kind asks, and lose the answer.
+
+        Args:
+            pattern: What the method and the path match.
+            ever_after: Whether every later request is answered with an error.
+        """
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            handler.wfile = io.BytesIO()
+            handler.close_connection = True
+            if ever_after:
+                self.fail(r"", 503, times=10**6)
+
+        self.faults.append(Fault(pattern, act, 1, answers=False))
+
     def hang_up(self, pattern: str) -> None:
         """Close the connection on the next request of a kind."""
 
@@ -184,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         backend.requests.append((method, self.path))
         backend.headers.append({name.lower(): value for name, value in self.headers.items()})
-        for fault in backend.faults:
+        for fault in list(backend.faults):
             if fault.times and re.search(fault.pattern, f"{method} {path}"):
                 fault.times -= 1
                 fault.act(self)

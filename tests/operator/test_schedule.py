@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,55 @@ def test_a_change_that_the_server_refuses_leaves_the_old_schedule_on(
     assert left["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
 
 
+CREATE, STOP, START, REMOVE = (
+    r"POST .*/recurringruns$",
+    r"POST .*:disable$",
+    r"POST .*:enable$",
+    r"DELETE .*/recurringruns/",
+)
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["refused", "answer lost"])
+@pytest.mark.parametrize("call", [CREATE, STOP, START, REMOVE])
+def test_a_change_that_fails_at_any_call_leaves_one_schedule_on(
+    deployed: Backend, schedule, call: str, answered: bool
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    if answered:
+        deployed.lose(call)
+    else:
+        deployed.fail(call, 500, "Internal Server Error")
+
+    done = schedule("change", "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 3
+    (on,) = [one for one in deployed.recurring.values() if one["status"] == "ENABLED"]
+    changed = on["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert changed is (call == REMOVE), "only a change that is done stays"
+    again = schedule("change", "nightly", "--cron", "0 4 * * *")
+    assert again.code == 0, again.err
+    assert _only(deployed)["status"] == "ENABLED"
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+
+
+@pytest.mark.parametrize("last", [CREATE, STOP, START])
+def test_a_server_that_goes_away_during_a_change_never_runs_two(
+    deployed: Backend, schedule, last: str
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    deployed.lose(last, ever_after=True)
+
+    done = schedule("change", "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 3
+    if last != CREATE:
+        assert "schedule resume nightly" in done.err
+    assert sum(one["status"] == "ENABLED" for one in deployed.recurring.values()) <= 1
+    deployed.faults.clear()
+    assert schedule("resume", "nightly").code == 0
+    assert _only(deployed)["status"] == "ENABLED"
+
+
 def test_a_spare_left_by_an_interrupted_change_is_removed(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *")
     deployed.fail(r"DELETE .*/recurringruns/", 500)
@@ -237,6 +287,103 @@ def test_a_branch_stays_a_branch(deployed: Backend, schedule) -> None:
     assert done.code == 0, done.err
     values = _only(deployed)["runtime_config"]["parameters"]
     assert (values["data"], values["revision"]) == (data, "main")
+
+
+def test_other_data_does_not_keep_the_revision_of_the_data_before(
+    deployed: Backend, schedule
+) -> None:
+    first, second = (f"https://git.example/{name}.git:data.dvc" for name in ("one", "two"))
+    schedule("create", "n", "--cron", "@daily", "--data", first, "--revision", "v1")
+
+    def values(*words: str) -> tuple[str, str]:
+        done = schedule("change", "n", *words)
+        assert done.code == 0, done.err
+        given = _only(deployed)["runtime_config"]["parameters"]
+        return given["data"], given["revision"]
+
+    assert values("--data", second) == (second, "")
+    assert values("--revision", "v2") == (second, "v2")
+    assert values("--set", "seed=3") == (second, "v2")
+    assert values("--data", "/store/photos") == ("/store/photos", "")
+    assert values("--data", first, "--revision", "v3") == (first, "v3")
+    assert values("--set", f"data={second}") == (second, "")
+
+
+def test_the_newest_version_decides_on_parameters_once_it_is_followed(
+    deployed: Backend, schedule, package: Path
+) -> None:
+    schedule("create", "nightly", "--cron", "@daily")
+    newest = put(deployed, package, "defectory-valvano-kind", "ba9876543210")
+    version = deployed.versions[newest]
+    spec = version["pipeline_spec"] = copy.deepcopy(version["pipeline_spec"])
+    known = spec.get("pipeline_spec", spec)["root"]["inputDefinitions"]["parameters"]
+    known["novel"] = {"parameterType": "NUMBER_INTEGER", "defaultValue": 1.0}
+
+    pinned = schedule("change", "nightly", "--set", "novel=2")
+    done = schedule("change", "nightly", "--latest", "--set", "novel=2")
+
+    assert pinned.code == 2
+    assert done.code == 0, done.err
+    assert _only(deployed)["runtime_config"]["parameters"]["novel"] == 2
+    assert not _only(deployed)["pipeline_version_reference"].get("pipeline_version_id")
+
+
+def test_another_pipeline_is_followed_or_pinned_as_the_one_before(
+    deployed: Backend, schedule, package: Path
+) -> None:
+    other = put(deployed, package, "defectory-valvano-gpu", "ba9876543210")
+    ours = ("--pipeline", "defectory-valvano-kind")
+    theirs = ("--pipeline", "defectory-valvano-gpu")
+    schedule("create", "nightly", "--cron", "@daily", "--latest", *ours)
+
+    def reference(*words: str) -> tuple[str, str]:
+        done = schedule("change", "nightly", *words)
+        assert done.code == 0, done.err
+        found = _only(deployed)["pipeline_version_reference"]
+        return found["pipeline_id"], found.get("pipeline_version_id") or ""
+
+    assert reference(*theirs) == ("id-of-defectory-valvano-gpu", "")
+    assert reference(*theirs, "--version", "ba9876543210") == ("id-of-defectory-valvano-gpu", other)
+    assert reference(*ours)[1].endswith("0123456789ab")
+
+
+def test_standard_time_is_kept_until_it_is_given_up(deployed: Backend, schedule) -> None:
+    zone = ("--time-zone", "Europe/Berlin")
+    schedule("create", "nightly", "--cron", "0 3 * * *", *zone, "--standard-time")
+
+    kept = schedule("change", "nightly", "--cron", "0 4 * * *")
+    given_up = schedule("change", "nightly", "--no-standard-time")
+
+    assert kept.code == 0, kept.err
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert given_up.code == 2
+    assert "summer time" in given_up.err
+
+
+def test_another_clock_of_the_server_moves_the_expression(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *", "--time-zone", "Asia/Tokyo")
+    before = _only(deployed)["trigger"]["cron_schedule"]["cron"]
+
+    done = schedule("change", "nightly", "--server-time-zone", "Asia/Tokyo")
+
+    assert done.code == 0, done.err
+    assert before == "0 0 18 * * *"
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert "03:00" in done.out
+
+
+@pytest.mark.parametrize("option", ["--time-zone", "--server-time-zone"])
+@pytest.mark.parametrize("what", ["create", "change"])
+def test_a_zone_that_is_none_is_told_before_the_server_is_asked(
+    deployed: Backend, schedule, what: str, option: str
+) -> None:
+    needed = ("--cron", "@daily") if what == "create" else ()
+
+    done = schedule(what, "nightly", *needed, option, "Europe/Berln")
+
+    assert done.code == 2
+    assert f"{option} Europe/Berln: is no time zone" in done.err
+    assert deployed.requests == []
 
 
 def test_a_schedule_that_is_not_there_is_told_with_those_that_are(schedule) -> None:
