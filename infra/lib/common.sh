@@ -4,11 +4,21 @@ set -euo pipefail
 
 infra=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 project=$(dirname "$infra")
+# Keys of the ConfigMap `defectory`, which a site.env sets for the pods: paths in their images,
+# addresses as their network knows them. Programs of this machine keep what they had of these.
+pod_keys='MLFLOW_TRACKING_URI|MLFLOW_EXPERIMENT_NAME|DEFECTORY_UI_URL|HF_ENDPOINT|HF_HUB_OFFLINE|CLEANFID_WEIGHTS|AWS_ENDPOINT_URL|AWS_DEFAULT_REGION|HTTPS_PROXY|NO_PROXY|SSL_CERT_FILE|REQUESTS_CA_BUNDLE'
 if [ -f "$infra/site.env" ]; then
+  IFS='|' read -ra pod_names <<<"$pod_keys"
+  own=()
+  for name in "${pod_names[@]}"; do
+    [ -z "${!name+set}" ] || own+=("$name=${!name}")
+  done
   set -a
   # shellcheck source=/dev/null
   . "$infra/site.env"
   set +a
+  unset "${pod_names[@]}"
+  [ ${#own[@]} -eq 0 ] || export "${own[@]}"
 fi
 # shellcheck source=../versions.env
 . "$infra/versions.env"

@@ -7,6 +7,14 @@
 
 k() { kubectl --context "${context:?}" --request-timeout=60s "$@"; }
 
+# inside NAMESPACE WORKLOAD COMMAND...: a command in a pod, with this one's standard input. kubectl
+# bounds the request that starts it, not how long it runs.
+inside() {
+  local namespace=$1 workload=$2
+  shift 2
+  timeout 60 kubectl --context "${context:?}" --request-timeout=60s -n "$namespace" exec -i "$workload" -- "$@"
+}
+
 # What a person would look at first when something does not come up.
 diagnose() {
   echo '--- pods that are not ready'
@@ -125,23 +133,41 @@ YAML
 }
 
 # weed COMMAND: one command for KFP's object store, where its shell reads it, not on a command line.
-weed() { k -n kubeflow exec -i deployment/seaweedfs -- /usr/bin/weed shell 2>/dev/null <<<"$1"; }
+weed() { inside kubeflow deployment/seaweedfs /usr/bin/weed shell 2>/dev/null <<<"$1"; }
 
 # MLflow's own bucket, and a user that may do nothing but read and write there.
 object_store() {
   local identity
   identity=$(secret_value defectory mlflow-object-store AWS_ACCESS_KEY_ID)
-  if ! weed 's3.bucket.list' | grep -qw mlflow; then
+  if ! weed 's3.bucket.list' | grep -w mlflow >/dev/null; then
     weed 's3.bucket.create -name mlflow' >/dev/null || true
   fi
-  if ! weed 's3.configure' | grep -qF "$identity"; then
+  if ! weed 's3.configure' | grep -F "$identity" >/dev/null; then
     weed "s3.configure -user mlflow -access_key $identity -secret_key $(secret_value defectory mlflow-object-store AWS_SECRET_ACCESS_KEY) -buckets mlflow -actions Read,Write,List,Tagging -apply" >/dev/null || true
   fi
 }
 no_object_store() {
   object_store
-  weed 's3.bucket.list' | grep -qw mlflow || echo 'the bucket mlflow'
-  weed 's3.configure' | grep -qF "$(secret_value defectory mlflow-object-store AWS_ACCESS_KEY_ID)" || echo 'the user mlflow'
+  weed 's3.bucket.list' | grep -w mlflow >/dev/null || echo 'the bucket mlflow'
+  weed 's3.configure' | grep -F "$(secret_value defectory mlflow-object-store AWS_ACCESS_KEY_ID)" >/dev/null || echo 'the user mlflow'
+}
+
+# PostgreSQL takes its password from the Secret only when its volume is empty: a Secret that was made
+# anew for a volume that is there says another one. The database then gets that of the Secret, over
+# its socket, which asks for none; and MLflow, which may still run with the old one, starts anew.
+# In both commands the password is what the pod reads, never an argument.
+# shellcheck disable=SC2016
+database_password() {
+  local password quote="'"
+  password=$(secret_value defectory mlflow-database password)
+  if inside defectory statefulset/postgres sh -c 'IFS= read -r PGPASSWORD && export PGPASSWORD && exec psql -qAtw -h 127.0.0.1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "select 1"' >/dev/null 2>&1 <<<"$password"; then
+    return
+  fi
+  say "MLflow's database has another password than the Secret mlflow-database: it gets that one"
+  inside defectory statefulset/postgres sh -c 'exec psql -qw -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB"' \
+    >/dev/null 2>"$scratch/psql" <<<"alter role current_user password '${password//$quote/$quote$quote}';" ||
+    fail "MLflow's database does not take the password of the Secret mlflow-database: put the old one into that, or delete the claim data-postgres-0, and all that MLflow knows with it; the database says: $(head -n 1 "$scratch/psql")"
+  k -n defectory rollout restart deployment/mlflow >/dev/null
 }
 
 # install_ours OVERLAY
@@ -155,6 +181,7 @@ install_ours() {
   RENDER_SETTINGS="DEFECTORY_UI_URL=http://localhost:$UI_PORT" "$infra/render" "$1" >"$scratch/ours.yaml"
   apply "the overlay $1" <"$scratch/ours.yaml"
   wait_for "MLflow's database" 600 unavailable defectory statefulsets
+  database_password
   wait_for "MLflow" 600 unavailable defectory deployments
   wait_for "claims" 30 lost_claims
 }

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from infra_manifests import Object, containers, named, overlay
+from infra_manifests import INFRA, Object, containers, named, overlay
 
 _PASSWORD = "chosen at install"
 _KEYS = {"AWS_ACCESS_KEY_ID": "id-of-mlflow", "AWS_SECRET_ACCESS_KEY": "key-of-mlflow"}
@@ -32,11 +32,15 @@ def _free_port() -> int:
 
 
 @contextmanager
-def _postgres(database: str, user: str) -> Iterator[int]:
-    """A PostgreSQL that asks for the password; yields its port."""
+def _postgres(database: str, user: str) -> Iterator[tuple[int, str]]:
+    """A PostgreSQL that asks for the password as ours does; yields its port and socket's folder."""
     # It refuses to run as root.
     account = "postgres" if os.geteuid() == 0 else None
     port = _free_port()
+    (server_of,) = [one for name, one, _ in containers(overlay("kind")) if "postgres" in name]
+    (initialised,) = [
+        one["value"].split() for one in server_of["env"] if one["name"] == "POSTGRES_INITDB_ARGS"
+    ]
     with tempfile.TemporaryDirectory(prefix="defectory-postgres-") as folder:
         if account:
             shutil.chown(folder, account)
@@ -45,8 +49,8 @@ def _postgres(database: str, user: str) -> Iterator[int]:
         secret.chmod(0o644)
         data = f"{folder}/data"
         subprocess.run(
-            [_BINARIES / "initdb", "-D", data, "-U", user, f"--pwfile={secret}",
-             "--auth=scram-sha-256", "--no-sync"],
+            [str(_BINARIES / "initdb"), "-D", data, "-U", user, f"--pwfile={secret}",
+             *initialised, "--no-sync"],
             user=account, cwd="/", check=True, capture_output=True,
         )  # fmt: skip
         server = subprocess.Popen(
@@ -64,7 +68,7 @@ def _postgres(database: str, user: str) -> Iterator[int]:
                 time.sleep(0.2)
             else:
                 raise AssertionError("PostgreSQL did not start")
-            yield port
+            yield port, folder
         finally:
             server.terminate()
             server.wait(30)
@@ -139,7 +143,7 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
     }  # fmt: skip
 
     with (
-        _postgres(settings["PGDATABASE"], settings["PGUSER"]) as database,
+        _postgres(settings["PGDATABASE"], settings["PGUSER"]) as (database, _),
         _object_store(bucket) as endpoint,
     ):
         place = {"PGHOST": "127.0.0.1", "PGPORT": str(database), "MLFLOW_S3_ENDPOINT_URL": endpoint}
@@ -169,6 +173,55 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
             server.terminate()
             server.wait(60)
         _look_into(database, settings, endpoint, bucket)
+
+
+def test_a_database_that_has_another_password_gets_that_of_the_secret(tmp_path: Path) -> None:
+    binaries = tmp_path / "bin"
+    binaries.mkdir()
+    # What is to run in a pod runs here.
+    (binaries / "kubectl").write_text(
+        "#!/usr/bin/env bash\n"
+        'while [ "$1" != exec ] && [ "$1" != rollout ]; do shift; done\n'
+        f'echo "$*" >> {tmp_path}/calls\n'
+        '[ "$1" = exec ] || exit 0\n'
+        'while [ "$1" != -- ]; do shift; done\n'
+        'shift; exec "$@"\n'
+    )
+    (binaries / "kubectl").chmod(0o755)
+    password = "it's a new \\one"
+    code = f"""
+. {INFRA}/lib/install.sh
+context=none
+secret_value() {{ printf %s "$SECRET"; }}
+database_password
+"""
+
+    with _postgres("mlflow", "mlflow") as (port, folder):
+        variables = {
+            "PATH": f"{binaries}:{_BINARIES}:{os.environ['PATH']}", "SECRET": password,
+            "PGHOST": folder, "PGPORT": str(port),
+            "POSTGRES_USER": "mlflow", "POSTGRES_DB": "mlflow",
+        }  # fmt: skip
+        calls = []
+        for _ in range(2):
+            done = subprocess.run(
+                ["bash", "-c", code], env={**os.environ, **variables},
+                capture_output=True, text=True, check=False, timeout=120,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            calls.append((tmp_path / "calls").read_text())
+            (tmp_path / "calls").unlink()
+        logins = {
+            one: subprocess.run(
+                [_BINARIES / "psql", "-w", "-h", "127.0.0.1", "-U", "mlflow", "-c", "select 1"],
+                env={**variables, "PGPASSWORD": one}, capture_output=True, check=False,
+            ).returncode
+            for one in (password, _PASSWORD)
+        }  # fmt: skip
+
+    assert logins == {password: 0, _PASSWORD: 2}
+    assert [text.count("rollout restart deployment/mlflow") for text in calls] == [1, 0]
+    assert not [text for text in calls if "new" in text]
 
 
 def _log_a_run(port: int, folder: Path) -> None:

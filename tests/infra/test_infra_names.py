@@ -39,12 +39,13 @@ def test_everything_says_whose_part_it_is() -> None:
         assert parts == {names.PART_OF}, name
 
 
-def test_the_gpu_overlay_has_the_priorities_and_the_accelerators_of_the_profile() -> None:
+def test_the_gpu_overlay_has_the_priority_and_the_accelerators_of_the_profile() -> None:
     objects = overlay("gpu")
 
-    values = [named(objects, "PriorityClass", one)["value"] for one in names.PRIORITY_CLASSES]
-    assert values == sorted(values, reverse=True)
-    assert len(values) == 2
+    # KFP has none for a step, so there is one for all: the README says how it is given.
+    priorities = [one["metadata"]["name"] for one in objects if one["kind"] == "PriorityClass"]
+    assert priorities == ["defectory-training"]
+    assert f'{{"podPriorityClassName": "{priorities[0]}"}}' in (INFRA / "README.md").read_text()
     wanted = {one.accelerator.resource for one in PROFILES["gpu"].steps.values() if one.accelerator}
     quota = named(objects, "ResourceQuota", "defectory-accelerators")
     assert quota["metadata"]["namespace"] == names.NAMESPACE
@@ -63,12 +64,31 @@ def test_pools_of_many_nodes_share_one_store() -> None:
 
 def test_clouds_differ_by_values_only() -> None:
     for name in ("gpu-gke", "gpu-eks"):
-        differing = [
-            one["metadata"]["name"]
-            for one, other in zip(overlay("gpu"), overlay(name), strict=True)
-            if one != other
-        ]
-        assert differing == [names.STORE_CLAIM]
+        more = [one["metadata"]["name"] for one in overlay(name) if one not in overlay("gpu")]
+        less = [one["metadata"]["name"] for one in overlay("gpu") if one not in overlay(name)]
+        assert less == [names.STORE_CLAIM]
+        agents = ["mlflow-pod-identity"] if name == "gpu-eks" else []
+        assert sorted(more) == sorted([names.STORE_CLAIM, *agents])
+
+
+def test_on_eks_mlflow_reaches_the_agent_that_has_its_key_and_nothing_else_by_it() -> None:
+    policy = named(overlay("gpu-eks"), "NetworkPolicy", "mlflow-pod-identity")
+
+    assert policy["metadata"]["namespace"] == names.OWN_NAMESPACE
+    assert policy["spec"] == {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "mlflow"}},
+        "policyTypes": ["Egress"],
+        "egress": [
+            {
+                # The addresses of EKS Pod Identity, the same on every node.
+                "to": [
+                    {"ipBlock": {"cidr": "169.254.170.23/32"}},
+                    {"ipBlock": {"cidr": "fd00:ec2::23/128"}},
+                ],
+                "ports": [{"port": 80}],
+            }
+        ],
+    }
 
 
 def test_a_pod_of_a_run_reads_the_key_of_the_artifacts_and_no_other_secret() -> None:
@@ -111,6 +131,7 @@ def test_nobody_calls_a_step() -> None:
 
 
 def test_a_site_can_set_every_key_that_steps_read() -> None:
-    (keys,) = re.findall(r"^keys='([^']+)'$", (INFRA / "render").read_text(), re.MULTILINE)
+    text = (INFRA / "lib" / "common.sh").read_text()
+    (keys,) = re.findall(r"^pod_keys='([^']+)'$", text, re.MULTILINE)
 
     assert tuple(keys.split("|")) == names.CONFIG_KEYS

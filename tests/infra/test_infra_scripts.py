@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from infra_manifests import INFRA, PROJECT, containers, images, kubectl, versions
+from infra_manifests import INFRA, PROJECT, containers, images, infra_files, kubectl, versions
 
 SCRIPTS = sorted(
     path
-    for path in INFRA.rglob("*")
-    if path.is_file() and path.read_bytes().startswith((b"#!/usr/bin/env bash", b"# shellcheck"))
+    for path in infra_files()
+    if path.read_bytes().startswith((b"#!/usr/bin/env bash", b"# shellcheck"))
 )
 _TOOLS = ("bash", "cat", "cut", "date", "dirname", "grep", "head", "mktemp", "printf", "realpath",
           "rm", "sed", "sleep", "sort", "tail", "tr")  # fmt: skip
@@ -100,14 +100,49 @@ def test_an_old_version_and_a_small_machine_are_problems(bare: Path) -> None:
     assert "Docker has 4 GB" in done.stderr
 
 
+def test_minikube_asks_for_no_more_memory_than_is_checked() -> None:
+    (least,) = re.findall(r'"\$memory" -ge (\d+)', (INFRA / "lib" / "install.sh").read_text())
+    (asked,) = re.findall(r"--memory=(\d+)m ", (INFRA / "minikube" / "up").read_text())
+
+    assert 0.95 * int(least) < int(asked) * 1024**2 <= int(least)
+
+
 def test_down_of_what_is_not_there_is_no_failure(bare: Path) -> None:
     _stand_in(bare, "kind", '[ "$1 $2" = "get clusters" ] || exit 7')
-    _stand_in(bare, "docker", "exit 7")
+    _stand_in(bare, "docker", '[ "$1" = info ] || exit 7')
 
     done = _run(INFRA / "kind" / "down", path=str(bare))
 
     assert done.returncode == 0, done.stderr
     assert "there is no cluster defectory" in done.stderr
+
+
+def test_down_without_an_engine_does_not_say_that_there_is_no_cluster(bare: Path) -> None:
+    _stand_in(bare, "kind", "exit 1")
+    _stand_in(bare, "docker", "exit 1")
+
+    done = _run(INFRA / "kind" / "down", path=str(bare))
+
+    assert done.returncode == 2
+    assert "no Docker Engine answers: start it" in done.stderr
+    assert "there is no cluster" not in done.stderr
+
+
+def test_the_first_of_many_clusters_is_found(bare: Path) -> None:
+    # More names than a pipe holds: whoever stops reading at the first breaks the writer.
+    many = "echo defectory; i=0; while [ $((i += 1)) -lt 20000 ]; do echo another-$i; done"
+    _stand_in(bare, "kind", f'[ "$1 $2" = "get clusters" ] || exit 0; {many}')
+    _stand_in(bare, "docker", "exit 0")
+
+    done = _run(INFRA / "kind" / "down", path=str(bare))
+
+    assert done.returncode == 0, done.stderr
+    assert "the cluster defectory is gone" in done.stderr
+
+
+def test_no_script_stops_reading_what_another_program_still_writes() -> None:
+    for path in SCRIPTS:
+        assert not re.search(r"\| grep -\w*q", path.read_text()), path
 
 
 def test_a_wait_says_what_for_and_has_an_end() -> None:
@@ -185,7 +220,40 @@ def test_a_longer_name_is_left_alone() -> None:
     assert done.stdout == text
 
 
+def _copied(folder: Path, site: str) -> Path:
+    """A copy of infra/, with a site.env of its own."""
+    copy = folder / "infra"
+    shutil.copytree(INFRA, copy, ignore=shutil.ignore_patterns(".*", "site.env"))
+    (copy / "site.env").write_text(site)
+    return copy
+
+
+def test_settings_of_the_pods_are_not_those_of_this_machine(tmp_path: Path) -> None:
+    infra = _copied(
+        tmp_path,
+        "export SSL_CERT_FILE=/store/ca.pem\nREQUESTS_CA_BUNDLE=/store/ca.pem\n"
+        "HTTPS_PROXY=http://inside:3128\nKFP_GIT=https://git.example/kfp\nOTHER='two words'\n",
+    )
+    script = tmp_path / "says"
+    script.write_text(f"#!/usr/bin/env bash\n. {infra}/lib/common.sh\nenv\n")
+    script.chmod(0o755)
+
+    done = _run(script, SSL_CERT_FILE="/etc/ours.pem")
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "SSL_CERT_FILE=/etc/ours.pem" in lines
+    assert not [one for one in lines if one.startswith(("REQUESTS_CA_BUNDLE", "HTTPS_PROXY"))]
+    assert {"KFP_GIT=https://git.example/kfp", "OTHER=two words"} <= set(lines)
+
+
 def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
+    # In a copy, other tests render at the same time.
+    infra = _copied(
+        tmp_path,
+        "CLEANFID_WEIGHTS=/first\nDEFECTORY_UI_URL=https://kfp.example?a=b\n"
+        "SSL_CERT_FILE=/store/ca.pem\nCLEANFID_WEIGHTS=/last\n",
+    )
     built = tmp_path / "digests.json"
     digest = "sha256:" + 64 * "a"
     built.write_text(
@@ -193,9 +261,10 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
     )
 
     done = _run(
-        INFRA / "render", "gpu",
+        infra / "render", "gpu",
         DEFECTORY_IMAGES=str(built), DEFECTORY_MIRROR="mirror.example",
-        RENDER_SETTINGS="HF_ENDPOINT=https://hub.example\nHOME=/secret",
+        RENDER_SETTINGS="HF_ENDPOINT=https://hub.example\nHOME=/secret\n"
+        "DEFECTORY_UI_URL=http://localhost:8080",
     )  # fmt: skip
 
     assert done.returncode == 0, done.stderr
@@ -204,9 +273,16 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
     postgres = images_named("postgres")
     assert used == {f"own.example/defectory/data@{digest}", f"mirror.example/library/{postgres}"}
     settings = [one for one in objects if one["metadata"]["name"] == "defectory" and "data" in one]
-    assert settings[0]["data"]["HF_ENDPOINT"] == "https://hub.example"
-    assert "HOME" not in settings[0]["data"]
-    assert not list(INFRA.glob(".render.*"))
+    assert settings[0]["data"] == {
+        "MLFLOW_TRACKING_URI": "http://mlflow.defectory.svc:5000",
+        "MLFLOW_EXPERIMENT_NAME": "defectory",
+        "HF_ENDPOINT": "https://hub.example",
+        # Said twice: what the site says counts, and the last of that.
+        "DEFECTORY_UI_URL": "https://kfp.example?a=b",
+        "CLEANFID_WEIGHTS": "/last",
+        "SSL_CERT_FILE": "/store/ca.pem",
+    }
+    assert not list(infra.glob(".render.*"))
 
 
 def test_render_of_an_overlay_that_is_not_there_names_those_that_are() -> None:

@@ -21,7 +21,14 @@ shift 3  # --context, its name, --request-timeout
 namespace=none
 if [ "$1" = -n ]; then namespace=$2; shift 2; fi
 case "$*" in
-  apply*) cat > "$STATE/applied-$(date +%s%N)"; echo "thing/one serverside-applied" ;;
+  apply*)
+    applied=$STATE/applied-$(date +%s%N)
+    cat > "$applied"
+    # An empty volume takes the password of the Secret, a later one none.
+    if grep -q "^kind: StatefulSet" "$applied" && [ ! -f "$STATE/database" ]; then
+      sed -n 's/^  password: //p' "$STATE/secret-mlflow-database" | tr -d '"' > "$STATE/database"
+    fi
+    echo "thing/one serverside-applied" ;;
   "create namespace"*) mkdir "$STATE/namespace-$3" ;;
   "create -f -")
     cat > "$STATE/part"
@@ -50,6 +57,13 @@ case "$*" in
       s3.configure) cat "$STATE/users" 2>/dev/null ;;
       s3.configure*) echo "$command" >> "$STATE/users" ;;
     esac ;;
+  "exec -i statefulset/postgres"*PGPASSWORD*"-h 127.0.0.1"*)
+    read -r password
+    [ "$password" = "$(cat "$STATE/database")" ] || exit 2 ;;
+  "exec -i statefulset/postgres"*psql*)
+    if [ -f "$STATE/broken" ]; then echo "psql: error: no socket" >&2; exit 2; fi
+    sed -n "s/^alter role current_user password '\\(.*\\)';$/\\1/p" > "$STATE/database" ;;
+  "rollout restart deployment/mlflow") ;;
   *) echo "not answered: $*" >&2; exit 9 ;;
 esac
 exit 0
@@ -61,6 +75,18 @@ case "$*" in
   "get clusters") cat "$STATE/clusters" 2>/dev/null ;;
   "create cluster"*) echo defectory > "$STATE/clusters"; cp "${@: -1}" "$STATE/cluster.yaml" ;;
   "load docker-image"*) shift 4; printf '%s\\n' "$@" >> "$STATE/loaded" ;;
+esac
+exit 0
+"""
+
+_MINIKUBE = """
+case "$*" in
+  version) echo "minikube version: v1.38.1" ;;
+  "profile list -o json") cat "$STATE/profiles" 2>/dev/null ;;
+  "start "*) echo '{"invalid": [], "valid": [{"Name": "defectory"}]}' > "$STATE/profiles" ;;
+  *" image ls") cat "$STATE/loaded" 2>/dev/null ;;
+  *" image load "*) shift 4; printf '%s\\n' "$@" >> "$STATE/loaded" ;;
+  *) exit 9 ;;
 esac
 exit 0
 """
@@ -103,8 +129,8 @@ def place(tmp_path: Path) -> Path:
     binaries.mkdir()
     (tmp_path / "state").mkdir()
     for name, code in {
-        "kubectl": _KUBECTL.replace("REAL", kubectl()), "kind": _KIND, "docker": _DOCKER,
-        "defectory": _DEFECTORY, "curl": "exit 0", "sleep": "exit 0",
+        "kubectl": _KUBECTL.replace("REAL", kubectl()), "kind": _KIND, "minikube": _MINIKUBE,
+        "docker": _DOCKER, "defectory": _DEFECTORY, "curl": "exit 0", "sleep": "exit 0",
     }.items():  # fmt: skip
         (binaries / name).write_text(f"#!/usr/bin/env bash\n{_LOG}{code}\n")
         (binaries / name).chmod(0o755)
@@ -115,12 +141,12 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _up(place: Path, **more: str) -> subprocess.CompletedProcess[str]:
+def _up(place: Path, cluster: str = "kind", **more: str) -> subprocess.CompletedProcess[str]:
     (place / "state" / "calls").unlink(missing_ok=True)
     for path in (place / "state").glob("applied-*"):
         path.unlink()
     return subprocess.run(
-        [str(INFRA / "kind" / "up")],
+        [str(INFRA / cluster / "up")],
         env={
             "PATH": f"{place}/bin:{os.environ['PATH']}", "HOME": str(place),
             "STATE": str(place / "state"), "DEFECTORY": str(place / "bin" / "defectory"),
@@ -139,38 +165,46 @@ def _applied(place: Path) -> list[dict[str, object]]:
     return [one for text in texts for one in yaml.safe_load_all(text) if one]
 
 
-def test_up_brings_everything_and_a_second_call_makes_nothing_anew(place: Path) -> None:
+@pytest.mark.parametrize("cluster", ["kind", "minikube"])
+def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
+    cluster: str, place: Path
+) -> None:
     (place / "state" / "slow-kubeflow").touch()
 
-    first = _up(place)
+    first = _up(place, cluster)
 
     assert first.returncode == 0, first.stderr
     assert "http://localhost:18080" in first.stdout
     assert "not answered" not in first.stderr
     calls = _calls(place)
-    assert "kind create cluster" in calls
-    assert "kind load docker-image" in calls
     loaded = (place / "state" / "loaded").read_text().split()
     sets = ("data", "diffusion", "detection")
     assert loaded[:3] == [f"defectory/{one}:0.1.0-abc123" for one in sets]
     assert [one for one in loaded[3:] if "mysql" not in one] == []
     assert "defectory deploy --profile kind" in calls
     assert "waits for KFP's deployments" in first.stderr
-    ports = yaml.safe_load((place / "state" / "cluster.yaml").read_text())["nodes"][0]
-    assert {one["hostPort"] for one in ports["extraPortMappings"]} == {18080, 18081}
-    assert {one["listenAddress"] for one in ports["extraPortMappings"]} == {"127.0.0.1"}
+    if cluster == "kind":
+        assert "kind create cluster" in calls
+        ports = yaml.safe_load((place / "state" / "cluster.yaml").read_text())["nodes"][0]
+        assert {one["hostPort"] for one in ports["extraPortMappings"]} == {18080, 18081}
+        assert {one["listenAddress"] for one in ports["extraPortMappings"]} == {"127.0.0.1"}
+    else:
+        (start,) = [line for line in calls.splitlines() if line.startswith("minikube start ")]
+        assert "--ports=127.0.0.1:18080:30080 --ports=127.0.0.1:18081:30500" in start
     before = {
         path.name: path.read_text() for path in (place / "state").glob("*") if path.is_file()
         and not path.name.startswith(("applied", "calls"))
     }  # fmt: skip
 
-    second = _up(place)
+    second = _up(place, cluster)
 
     assert second.returncode == 0, second.stderr
     again = _calls(place)
     assert "kind create cluster" not in again
     assert "kind load" not in again
+    assert " image load " not in again
     assert " create " not in again
+    assert "rollout restart" not in again
     after = {
         path.name: path.read_text() for path in (place / "state").glob("*") if path.is_file()
         and not path.name.startswith(("applied", "calls"))
@@ -184,15 +218,44 @@ def test_up_repairs_what_is_gone(place: Path) -> None:
     (state / "buckets").unlink()
     (state / "users").unlink()
     (state / "secret-mlflow-database").unlink()
+    before = (state / "database").read_text().strip()
     kept = (state / "secret-mlflow-object-store").read_text()
 
     done = _up(place)
 
     assert done.returncode == 0, done.stderr
-    assert (state / "secret-mlflow-database").is_file()
+    # The volume kept the old password: the database got the new one, and MLflow starts with it.
+    (password,) = re.findall(r'password: "(\w+)"', (state / "secret-mlflow-database").read_text())
+    assert (state / "database").read_text().strip() == password != before
+    assert "rollout restart deployment/mlflow" in _calls(place)
+    assert password not in _calls(place)
     assert (state / "secret-mlflow-object-store").read_text() == kept
     assert "mlflow" in (state / "buckets").read_text()
     assert "-buckets mlflow -actions Read,Write,List,Tagging" in (state / "users").read_text()
+
+
+def test_a_database_that_takes_no_password_is_told_with_a_way_out(place: Path) -> None:
+    assert _up(place).returncode == 0
+    (place / "state" / "secret-mlflow-database").unlink()
+    (place / "state" / "broken").touch()
+
+    done = _up(place)
+
+    assert done.returncode == 1
+    assert "put the old one into that" in done.stderr
+    assert "psql: error: no socket" in done.stderr
+
+    (place / "state" / "broken").unlink()
+    assert _up(place).returncode == 0
+    assert "rollout restart deployment/mlflow" in _calls(place)
+
+
+def test_a_command_in_a_pod_has_an_end() -> None:
+    text = (INFRA / "lib" / "install.sh").read_text()
+
+    assert [
+        line for line in text.splitlines() if " exec -i " in line and "timeout 60" not in line
+    ] == []
 
 
 def test_secrets_are_random_and_in_no_argument(place: Path) -> None:
