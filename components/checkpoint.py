@@ -46,7 +46,8 @@ class Checkpoint:
                 tensors[f"{name}/{one}"] = value.detach().cpu().clone().contiguous()
         for index, state in self.optimizer.state_dict()["state"].items():
             for one, value in state.items():
-                tensors[f"optimizer/{index}/{one}"] = torch.as_tensor(value).detach().cpu().clone()
+                copied = torch.as_tensor(value).detach().cpu().clone()
+                tensors[f"optimizer/{index}/{one}"] = copied.contiguous()
         aside = self.path.with_suffix(".part")
         save_file(tensors, aside, {"step": str(step), CURVES: json.dumps(self.curves)})
         aside.replace(self.path)
@@ -66,6 +67,11 @@ class Checkpoint:
             state.setdefault(int(index), {})[one] = value
         fresh = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": state, "param_groups": fresh["param_groups"]})
+        # Fused optimisers want moments laid out in memory as their parameters are.
+        for parameter, moments in self.optimizer.state.items():
+            for one, value in moments.items():
+                if value.shape == parameter.shape:
+                    moments[one] = torch.empty_like(parameter).copy_(value)
         self.curves.clear()
         self.curves.update(
             {name: [(int(x), float(y)) for x, y in points]

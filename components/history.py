@@ -8,6 +8,7 @@ handler, so that the run's final state is known from what happened: KFP's own re
 import hashlib
 import json
 import os
+import socket
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -89,7 +90,8 @@ def _safe(run: str) -> str:
 
 def _write(path: Path, note: Note) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.part")
+    # Pods that write at once often have the same process number.
+    aside = path.with_suffix(f".{socket.gethostname()}-{os.getpid()}.part")
     aside.write_text(json.dumps(asdict(note), indent=1))
     aside.replace(path)
 

@@ -28,7 +28,7 @@ class BaseModelSettings(Settings):
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> "BaseModelSettings":
         hub = self.source != EMBEDDED and not self.digest and "/" in self.source
-        if hub and not self.source.startswith(("/", ".")) and len(self.revision) != 40:
+        if hub and not self.source.startswith(("/", ".", "~")) and len(self.revision) != 40:
             raise ValueError(
                 f"hub model {self.source!r} needs revision=<40 hex digits>, the commit to pin"
             )

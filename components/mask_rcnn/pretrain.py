@@ -123,9 +123,10 @@ def pretrain(
         optimizer.step()
         total += loss.item()
         if (step + 1) % _REPORT == 0 or step + 1 == steps:
-            checkpoint.curves["loss"].append((step + 1, total / _REPORT))
+            stretch = step % _REPORT + 1
+            checkpoint.curves["loss"].append((step + 1, total / stretch))
             checkpoint.curves["seconds"].append((step + 1, time.monotonic() - started))
-            say(f"step {step + 1}: loss {total / _REPORT:.3f}")
+            say(f"step {step + 1}: loss {total / stretch:.3f}")
             total, started = 0.0, time.monotonic()
             checkpoint.save(step + 1)
     _write(out, backend, checkpoint, {
@@ -195,8 +196,8 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m components.mask_rcnn.pretrain")
     parser.add_argument("--out", type=Path, required=True, help="folder of the result")
-    parser.add_argument("--steps", type=int, default=4000, help="optimiser steps")
-    parser.add_argument("--batch", type=int, default=8, help="pictures a step")
+    parser.add_argument("--steps", type=int, default=3000, help="optimiser steps")
+    parser.add_argument("--batch", type=int, default=6, help="pictures a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--textures", type=int, default=8000, help="number of textures")
     parser.add_argument("--seed", type=int, default=0)

@@ -13,7 +13,7 @@ def publication(run: str, report: dsl.Input[dsl.Artifact]):
 
     Args:
         run: Id of the run in KFP.
-        report: `report.html` and `summary.json`.
+        report: `report.html`, `summary.json` and `overview.png`.
     """
     from pathlib import Path
 

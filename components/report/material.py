@@ -171,7 +171,7 @@ def coverage_table(rows: Sequence[dict[str, Any]], classes: Sequence[str]) -> Ta
         for row in rows
     ]  # fmt: skip
     return table(
-        "What the plan covers",
+        "What the synthetic sets were made of",
         columns,
         body,
         [("The paper draws at most 15 samples of one driver. An image counts for the class that its"

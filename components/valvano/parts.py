@@ -7,7 +7,7 @@ may be Stable Diffusion's own (AutoencoderKL, factor 8, random encoding) or the 
 
 import inspect
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from components.dataset import Image
@@ -115,7 +115,7 @@ class Parts:
 
     @torch.no_grad()
     def _encode(self, pictures: Sequence[Image], mirrored: bool, batch: int = 8) -> Latents:
-        vae = nn.Module.to(self.vae, dtype=torch.float32)
+        vae = self.vae
         scale = float(vae.config.scaling_factor)
         means, deviations = [], []
         for start in range(0, len(pictures), batch):
@@ -127,22 +127,25 @@ class Parts:
                 deviations.append((coded.latent_dist.std * scale).cpu())
             else:
                 means.append((coded.latents * scale).cpu())
-        nn.Module.to(self.vae, dtype=self.on.dtype)
         return Latents(torch.cat(means), torch.cat(deviations) if deviations else None)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Pictures (n, height, width, 3) of latents (n, channels, h, w)."""
-        decoded = self.vae.decode(latents / float(self.vae.config.scaling_factor)).sample
+        scale = float(self.vae.config.scaling_factor)
+        decoded = self.vae.decode(latents.float() / scale).sample
         values = (decoded.float() + 1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return values.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
-def load(folder: Path, on: Device) -> Parts:
+def load(folder: Path, on: Device, exact: Container[str] = ()) -> Parts:
     """Read a model; all its parts are frozen.
 
     Args:
         folder: In the diffusers format.
         on: Where to put it.
+        exact: Of `unet` and `text_encoder` those that stay float32, to be trained: weights once
+            rounded would begin, and be written, rounded. The autoencoder always does, for Stable
+            Diffusion's overflows in half precision and it computes once an image.
 
     Raises:
         ValueError: If the model is not of Stable Diffusion's architecture, or has no safetensors.
@@ -161,12 +164,18 @@ def load(folder: Path, on: Device) -> Parts:
                 f"{folder / part} has no .safetensors file; convert the weights, other formats "
                 "are not read because they can run code"
             )
+
+    def put(part: str, network: Any) -> Any:
+        if part == "vae" or part in exact:
+            return on.trained(network).eval().requires_grad_(False)
+        return on.frozen(network)
+
     return Parts(
         folder=folder,
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
-        text_encoder=on.frozen(_read(CLIPTextModel, folder / "text_encoder", "dtype")),
-        vae=on.frozen(_read(_AUTOENCODERS[name], folder / "vae")),
-        unet=on.frozen(_read(UNet2DConditionModel, folder / "unet")),
+        text_encoder=put("text_encoder", _read(CLIPTextModel, folder / "text_encoder", "dtype")),
+        vae=put("vae", _read(_AUTOENCODERS[name], folder / "vae")),
+        unet=put("unet", _read(UNet2DConditionModel, folder / "unet")),
         on=on,
     )
 

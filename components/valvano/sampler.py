@@ -35,6 +35,9 @@ from components.valvano.parts import Parts
 CPU_BATCH = 8
 """Images that a CPU thread draws at once; a constant, so that it never changes an image."""
 
+SEAM = 2
+"""Cells of the latents over which a drawing goes over into its ground."""
+
 TINT = 9
 """Pixels over which a lost tint is averaged."""
 
@@ -93,19 +96,24 @@ class Kept:
     def restored(self, images: NDArray[np.uint8], coded: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Images with what the autoencoder loses of the grounds, whose decoded latents are `coded`.
 
-        Outside the drawn area that gives the ground itself. Inside it gives the drawing the
-        ground's tint and grain, without which a smooth patch would tell where something was drawn;
-        what the autoencoder loses of edges there belongs to things that were drawn over, and is
-        cut to the strength of the grain.
+        In the drawn area the drawing gets the ground's tint and grain, without which a smooth
+        patch would tell what was drawn; what the autoencoder loses of edges there belongs to
+        things that were drawn over, and is cut to the strength of the grain. Around the area it
+        gives all that was lost. A decoder looks far, Stable Diffusion's everywhere: over `SEAM`
+        cells the picture goes over into the ground itself.
         """
         lost = self.pictures.astype(np.float32) - coded
         tint = np.stack([cv2.blur(one, (TINT, TINT)) for one in lost])
         grain = lost - tint
         most = 2 * np.median(np.abs(grain), axis=(1, 2, 3), keepdims=True)
-        inside = functional.interpolate(self.drawn.float().cpu(), images.shape[1:3])
-        area = inside.permute(0, 2, 3, 1).numpy() > 0
-        added = np.where(area, tint + grain.clip(-most, most), lost)
-        return np.rint(images + added).clip(0, 255).astype(np.uint8)
+        height, width = images.shape[1:3]
+        inside = functional.interpolate(self.drawn.float().cpu(), (height, width))
+        areas = inside[:, 0].numpy().astype(np.uint8)
+        added = np.where(areas[..., None] > 0, tint + grain.clip(-most, most), lost)
+        cell = height // self.drawn.shape[2]
+        shares = np.stack([_faded(area, SEAM * cell) for area in areas])[..., None]
+        mixed = shares * (images + added) + (1 - shares) * self.pictures
+        return np.rint(mixed).clip(0, 255).astype(np.uint8)
 
     def put_back(self, latents: Tensor, scheduler: Any, level: Tensor | None) -> Tensor:
         """The drawing inside, the ground outside; `level` None is no noise."""
@@ -207,9 +215,9 @@ class Sampler:
             latents = scheduler.step(said, time, latents, **extra).prev_sample
             if kept is not None:
                 latents = kept.put_back(latents, scheduler, reached)
-        images = self.parts.decode(latents.to(on.dtype))
+        images = self.parts.decode(latents)
         if kept is not None:
-            images = kept.restored(images, self.parts.decode(kept.clean.to(on.dtype)))
+            images = kept.restored(images, self.parts.decode(kept.clean))
         return images[: len(requests)]
 
     def draw_all(
@@ -313,6 +321,14 @@ def condition(drivers: NDArray[np.uint8], parts: Parts) -> Tensor:
     """Drivers (n, height, width, 3) as the hypernetwork reads them: (n, 3, h, w) in 0 .. 1."""
     values = torch.from_numpy(drivers).to(parts.on.device).permute(0, 3, 1, 2)
     return (values.float() / 255).to(parts.on.dtype)
+
+
+def _faded(area: NDArray[np.uint8], reach: int) -> NDArray[np.float32]:
+    """1 in an area, falling to 0 at `reach` pixels from it."""
+    if not area.any():
+        return np.zeros(area.shape, np.float32)
+    away = cv2.distanceTransform(1 - area, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.clip(1 - away / (reach + 1), 0, 1, dtype=np.float32)
 
 
 def _alone() -> None:

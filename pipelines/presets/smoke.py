@@ -14,10 +14,14 @@ CONFIG = Config(
     run=RunSettings(fractions=(1.0,), repeats=1, shards=2),
     data_versioning=DataSettings(resolution=64),
     prior=PriorSettings(images=2, steps=2, guidance=1.0, batch=2),
-    dreambooth=DreamBoothSettings(steps=2, batch=2, learning_rate=1e-4, checkpoint_every=1),
-    hypernetwork=HyperNetworkSettings(steps=2, batch=2, learning_rate=1e-3, checkpoint_every=1),
+    dreambooth=DreamBoothSettings(
+        steps=2, batch=2, learning_rate=1e-4, decoder_steps=2, checkpoint_every=1
+    ),
+    hypernetwork=HyperNetworkSettings(
+        start="embedded", unlock=True, steps=2, batch=2, learning_rate=1e-3, checkpoint_every=1
+    ),
     plan=PlanSettings(images=4, samples=2, augmentations=2),
-    synthesis=SynthesisSettings(steps=2, guidance=1.0, batch=2),
+    synthesis=SynthesisSettings(background="photo", steps=2, guidance=1.0, batch=2),
     synthetic_set=SetSettings(reject=True),
     mask_rcnn=MaskRCNNSettings(
         backbone="resnet18",

@@ -52,3 +52,25 @@ def test_a_half_written_checkpoint_is_not_seen(tmp_path: Path) -> None:
 
     _, again = _state(tmp_path / "checkpoint.safetensors")
     assert again.load() == 2
+
+
+def test_weights_with_channels_last_are_kept_and_continued(tmp_path: Path) -> None:
+    def state() -> tuple[nn.Module, Checkpoint]:
+        torch.manual_seed(0)
+        net = nn.Conv2d(4, 8, 3).to(memory_format=torch.channels_last)
+        optimizer = torch.optim.AdamW(net.parameters(), lr=0.1)
+        return net, Checkpoint(tmp_path / "checkpoint.safetensors", {"net": net}, optimizer)
+
+    net, first = state()
+    net(torch.randn(2, 4, 8, 8)).square().mean().backward()
+    first.optimizer.step()
+    first.save(1)
+    other, continued = state()
+    assert continued.load() == 1
+
+    assert not net.weight.is_contiguous()
+    for one, two in zip(net.parameters(), other.parameters(), strict=True):
+        moments = continued.optimizer.state[two]
+        for name, value in first.optimizer.state[one].items():
+            assert torch.equal(value, moments[name])
+        assert moments["exp_avg"].stride() == two.stride()

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import load_file
 
 from components.mask_rcnn.backend import build
+from components.mask_rcnn.batches import draw
 from components.mask_rcnn.pretrain import pieces, pretrain, textures
 from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
 from components.mask_rcnn.start import FILE, without_names
@@ -62,10 +63,22 @@ def test_pictures_without_marks_are_a_quarter():
     assert sum(not chosen.example(number)[1] for number in range(12)) == 3
 
 
-def test_pretraining_continues_and_says_what_it_did(tmp_path):
+def test_pretraining_continues_and_says_what_it_did(tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     arguments = {"batch": 2, "peak": 1e-3, "count": 16, "seed": 0, "workers": 1}
+    monkeypatch.setattr("components.mask_rcnn.pretrain._REPORT", 1)
     pretrain(whole, steps=2, **arguments)
+
+    def interrupted(examples, batch, seed, step):
+        if step == 1:
+            raise KeyboardInterrupt
+        return draw(examples, batch, seed, step)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("components.mask_rcnn.pretrain.draw", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(parts, steps=2, **arguments)
+    assert not parts.exists()
     pretrain(parts, steps=2, **arguments)
     about = json.loads((whole / "training.json").read_text())
     assert about["quality"]["pieces of marks"] > 0

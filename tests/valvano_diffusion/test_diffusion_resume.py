@@ -30,21 +30,28 @@ def start(train: Callable[..., None], out: Path, *inputs: Path) -> BaseProcess:
     return process
 
 
-@pytest.mark.parametrize(("kind", "form"), [("concept", "stable"), ("control", "tiny")])
+@pytest.mark.parametrize(
+    ("kind", "form", "state"),
+    [
+        ("concept", "stable", "checkpoint"),
+        ("decoder", "tiny", "decoder"),
+        ("control", "tiny", "checkpoint"),
+    ],
+)
 def test_a_killed_training_continues_to_the_same_bits(
-    tmp_path, dataset, base, class_images, drivers, kind, form
+    tmp_path, dataset, base, class_images, drivers, kind, form, state
 ):
     train = getattr(training_process, kind)
-    inputs = (dataset, base(form), class_images if kind == "concept" else drivers)
+    inputs = (dataset, base(form), drivers if kind == "control" else class_images)
     whole, part = tmp_path / "whole", tmp_path / "part"
     disturbed = start(train, part, *inputs)
-    while not (part / "checkpoint.safetensors").is_file():
+    while not (part / f"{state}.safetensors").is_file():
         assert disturbed.is_alive()
         time.sleep(0.005)
     disturbed.kill()
     disturbed.join()
-    assert (part / "checkpoint.safetensors").is_file(), "it was over before it could be killed"
-    (part / "checkpoint.part").write_bytes(b"half a checkpoint")
+    assert (part / f"{state}.safetensors").is_file(), "it was over before it could be killed"
+    (part / f"{state}.part").write_bytes(b"half a checkpoint")
 
     for out in (part, whole):
         process = start(train, out, *inputs)

@@ -1,4 +1,5 @@
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from components.valvano.device import choose
 from components.valvano.driver_extraction.driver import read_mask
 from components.valvano.driver_extraction.recipe import make_recipe
 from components.valvano.driver_extraction.settings import DriverSettings
+from components.valvano.hypernetwork.objective import Objective
 from components.valvano.hypernetwork.pretrain import SIDE, Lessons, pretrain
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import FILE, load_start, new_control
@@ -66,14 +68,28 @@ def test_lessons_paint_every_mark_but_uneven_light_in_a_hue_of_its_own():
     assert not read_mask(lessons.drivers[1], recipe).any()
 
 
-def test_pretraining_continues_and_says_what_it_did(base, tmp_path):
-    settings = HyperNetworkSettings(steps=2, batch=2, learning_rate=1e-3, mask_weight=5, ema=0.5)
+def test_pretraining_continues_and_says_what_it_did(base, tmp_path, monkeypatch):
+    settings = HyperNetworkSettings(
+        steps=3, batch=2, learning_rate=1e-3, mask_weight=5, ema=0.5, checkpoint_every=1
+    )
+    whole = Objective.losses
+
+    def interrupted(self: Objective, step: int) -> Mapping[str, torch.Tensor]:
+        if step == 2:
+            raise KeyboardInterrupt
+        return whole(self, step)
+
+    monkeypatch.setattr(Objective, "losses", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(tmp_path / "one", base("tiny"), settings, 12, 0, 1, held_out=12)
+    assert not (tmp_path / "one").exists()
+    monkeypatch.undo()
     for name in ("one", "other"):
         pretrain(tmp_path / name, base("tiny"), settings, 12, 0, 1, held_out=12)
 
     about = json.loads((tmp_path / "one" / "training.json").read_text())
     assert about["quality"]["held-out textures with a painted mark"] > 0
-    assert about["procedure"]["steps"] == 2
+    assert about["procedure"]["steps"] == 3
     one, other = load_file(tmp_path / "one" / FILE), load_file(tmp_path / "other" / FILE)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)

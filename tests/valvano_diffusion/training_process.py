@@ -21,11 +21,22 @@ def concept(out: Path, dataset: Path, base: Path, prior: Path) -> None:
     out.with_suffix(".outcome").write_text(repr(outcome))
 
 
+def decoder(out: Path, dataset: Path, base: Path, prior: Path) -> None:
+    """Phase 1, most of it the autoencoder's decoder; says how it ended in a file beside `out`."""
+    torch.set_num_threads(1)
+    settings = DreamBoothSettings(
+        steps=1, batch=1, learning_rate=1e-3, checkpoint_every=4, decoder_steps=60
+    )
+    outcome = train_concept(out, settings, dataset, base, prior, 1.0, "sks", "surface", 3)
+    out.with_suffix(".outcome").write_text(repr(outcome))
+
+
 def control(out: Path, dataset: Path, base: Path, drivers: Path) -> None:
     """Phase 2; says how it ended in a file beside `out`."""
     torch.set_num_threads(1)
     settings = HyperNetworkSettings(
-        steps=30, batch=2, learning_rate=1e-3, checkpoint_every=4, mask_weight=5
-    )
+        steps=30, batch=2, learning_rate=1e-3, checkpoint_every=4, mask_weight=5, ema=0.9,
+        unlock=True,
+    )  # fmt: skip
     outcome = train_control(out, settings, dataset, drivers, base, 1.0, "sks", 3)
     out.with_suffix(".outcome").write_text(repr(outcome))

@@ -58,7 +58,6 @@ def fit_decoder(
     frames: list[Frame] = [frame for kind in kinds for frame in kind]
     photos = [data.image(frame) for frame in frames]
     shares = np.concatenate([np.full(len(kind), 1 / len(kind) / len(kinds)) for kind in kinds])
-    vae = parts.on.trained(parts.vae)
     objective = Objective(
         parts=parts,
         latents=parts.encode(photos, flips=False).plain.mean,
@@ -66,7 +65,6 @@ def fit_decoder(
         shares=shares,
         seed=seed,
     )
-    parts.on.trained(vae)
     recipe = settings.model_copy(
         update={
             "steps": settings.decoder_steps,
@@ -76,11 +74,17 @@ def fit_decoder(
             "ema": 0.0,
         }
     )
-    trained = list(vae.decoder.requires_grad_(True).parameters())
+    decoder = parts.vae.decoder.train().requires_grad_(True)
     checkpoint, curves = fit(
-        trained, objective.losses, recipe, path, on=parts.on, seed=seed, what="decoder"
+        list(decoder.parameters()),
+        objective.losses,
+        recipe,
+        path,
+        on=parts.on,
+        seed=seed,
+        what="decoder",
     )
-    parts.on.frozen(vae)
+    decoder.eval().requires_grad_(False)
     return checkpoint, {"loss_decoder": curves["loss"]}
 
 

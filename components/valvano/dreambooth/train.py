@@ -70,7 +70,7 @@ def train(
             f"no annotated training frame in the {percent(fraction)} subset; use a larger fraction"
         )
     on = choose(settings.bf16)
-    parts = load(base, on)
+    parts = load(base, on, {"unet", "text_encoder"} if settings.text_encoder else {"unet"})
     parts.latent_shape(data.resolution)
     photos = parts.encode([data.image(one) for one in frames], flips=settings.flips)
     classes = (

@@ -25,14 +25,14 @@ def hypernetwork(
     Args:
         dataset: The dataset artifact.
         drivers: The drivers of the annotated training frames.
-        concept: The model of phase 1, frozen here.
+        concept: The model of phase 1, frozen but for its decoder where that is unlocked.
         fraction: Fraction of the real data to train on.
         token: Rare word that names the concept.
         seed: Seed of the training.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
-        control: The hypernetwork, a diffusers ControlNet.
+        control: The hypernetwork, a diffusers ControlNet, and the UNet where it was unlocked.
         metrics: Final losses.
         page: Samples and losses, for the UI.
     """

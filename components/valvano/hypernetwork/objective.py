@@ -23,7 +23,7 @@ class Objective:
 
     Attributes:
         settings: The training.
-        parts: The frozen model of phase 1.
+        parts: The model of phase 1, frozen, or with a decoder that is trained along.
         control: The hypernetwork.
         schedule: The forward process.
         photos: Latents of the photos.
@@ -55,10 +55,12 @@ class Objective:
         weights = self.weights[which]
         weights[turned] = weights[turned].flip(-1)
 
-        device, frozen = self.parts.on.device, self.parts.on.dtype
+        # Counted here, for on an accelerator every look at a number waits for it.
+        inside, cells = weights > 1, int((weights > 1).sum())
+        device, precision = self.parts.on.device, self.parts.on.dtype
         clean, noise, times = clean.to(device), noise.to(device), times.to(device)
-        weights, texts = weights.to(device), self.texts[which]
-        noised = self.schedule.noised(clean, noise, times).to(frozen)
+        weights, inside, texts = weights.to(device), inside.to(device), self.texts[which]
+        noised = self.schedule.noised(clean, noise, times).to(precision)
         down, middle = self.control(
             noised, times, texts, condition(pictures, self.parts), return_dict=False
         )
@@ -73,9 +75,10 @@ class Objective:
         wanted = self.schedule.target(clean, noise, times)
         errors = (said.float() - wanted).square().mean(1)
         loss = ((errors * weights).sum((1, 2)) / weights.sum((1, 2))).mean()
-        inside = weights > 1
         return (
-            {"loss": loss, "loss_defect": errors[inside].mean()} if inside.any() else {"loss": loss}
+            {"loss": loss, "loss_defect": (errors * inside).sum() / cells}
+            if cells
+            else {"loss": loss}
         )
 
 

@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,9 @@ def pretrain(
         fill(seed, count, SIDE, workers).save(kept)
     lessons = Lessons.of(Pool.load(kept), seed)
     on = choose(settings.bf16)
-    parts = load(base, on)
+    parts = load(base, on, {"unet"})
     control = on.trained(new_control(parts, seed)).train()
+    parts = replace(parts, unet=on.frozen(parts.unet))
     objective = Objective(
         settings=settings,
         parts=parts,

@@ -17,7 +17,7 @@ from components.fraction import percent
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
-from components.valvano.device import Device, choose
+from components.valvano.device import choose
 from components.valvano.hypernetwork.objective import Objective, loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import load_start, new_control
@@ -67,7 +67,7 @@ def train(
             f"no annotated training frame in the {percent(fraction)} subset; use a larger fraction"
         )
     on = choose(settings.bf16)
-    parts = load(concept, on)
+    parts = load(concept, on, {"unet"})
     shape = parts.latent_shape(data.resolution)
     photos = [data.image(one) for one in frames]
     texts = [prompts.condition(token, _defects(data, one)) for one in frames]
@@ -81,7 +81,9 @@ def train(
     control = on.trained(control).train()
     trained = list(control.parameters())
     if settings.unlock:
-        trained += _unlocked(parts, on)
+        trained += _unlocked(parts)
+    else:
+        parts = replace(parts, unet=on.frozen(parts.unet))
     if settings.gradient_checkpointing:
         control.enable_gradient_checkpointing()
         parts.unet.train().enable_gradient_checkpointing()
@@ -135,9 +137,9 @@ def train(
     )
 
 
-def _unlocked(parts: Parts, on: Device) -> list[nn.Parameter]:
+def _unlocked(parts: Parts) -> list[nn.Parameter]:
     """The parameters of the UNet's decoder, ready for training."""
-    unet = on.trained(parts.unet)
+    unet = parts.unet
     decoder = nn.ModuleList([unet.up_blocks, unet.conv_norm_out, unet.conv_out])
     return list(decoder.requires_grad_(True).parameters())
 

@@ -25,10 +25,8 @@ from components.valvano.prompts import condition
 from components.valvano.synthesis.augment import augment, draw_augmentation, object_area
 from components.valvano.synthesis.place import place
 from components.valvano.synthesis.realise import masks_of, realise
-from components.valvano.synthesis.row import Row, read_plan, rows_of_shard, write_plan
+from components.valvano.synthesis.row import Row, write_plan
 from components.valvano.synthesis.settings import PlanSettings
-
-__all__ = ["Row", "make_plan", "read_plan", "rows_of_shard"]
 
 ORDER, PHOTO, MASK, NOISE = range(4)
 """Streams of random numbers."""

@@ -55,7 +55,7 @@ class SynthesisSettings(Settings):
 
     background: Literal["drawn", "photo"] = "drawn"
     """`drawn`: the whole image is, as in the paper. `photo`: only the defect and a rim around it
-    are; the rest is the defect-free photo that gave the driver, as the autoencoder shows it."""
+    are, and the rest is the defect-free photo that gave the driver."""
 
     steps: Annotated[int, Field(ge=1, le=1000)] = 30
     """Denoising steps an image."""
