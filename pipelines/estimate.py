@@ -14,6 +14,7 @@ from components.data_versioning.settings import DataSettings
 from components.fraction import percent
 from components.mask_rcnn.settings import REGIMES
 from components.store import RECORD
+from components.valvano.dreambooth.settings import DECODER_BATCH
 from pipelines.config import Config
 
 _START_UP = 0.5
@@ -23,10 +24,10 @@ SECONDS_PER_WORK = {
     "data_versioning": 0.016,
     "driver_extraction": 0.0024,
     "prior": 0.0075,
-    "dreambooth": 0.027,
-    "hypernetwork": 0.034,
+    "dreambooth": 0.025,
+    "hypernetwork": 0.05,
     "plan": 0.004,
-    "synthesis": 0.0095,
+    "synthesis": 0.011,
     "synthetic_set": 0.007,
     "mask_rcnn": 0.075,
     "iou_evaluation": 0.04,
@@ -96,7 +97,8 @@ def work_of(step: str, settings: dict[str, object], resolution: int) -> float:
 
     area = resolution**2 / _REFERENCE_AREA
     if step == "dreambooth":
-        return number("steps") * 2 * number("batch") * area
+        decoded = number("decoder_steps") * DECODER_BATCH
+        return (number("steps") * 2 * number("batch") + decoded) * area
     if step in ("hypernetwork", "mask_rcnn"):
         return number("steps") * number("batch") * area
     if step == "prior":
@@ -114,6 +116,7 @@ def _work(
     drawn = fractions * config.plan.images
     named = ", ".join(percent(fraction) for fraction in config.run.fractions)
     prior, concept, control = config.prior, config.dreambooth, config.hypernetwork
+    learnt = concept.steps * 2 * concept.batch + concept.decoder_steps * DECODER_BATCH
     networks = fractions * len(REGIMES) * config.run.repeats
     segmenter = config.mask_rcnn
     yield (
@@ -128,7 +131,7 @@ def _work(
     )  # fmt: skip
     yield (
         "dreambooth", f"{concept.steps} steps for each of {named}", fractions,
-        fractions * concept.steps * 2 * concept.batch * area, fractions * base_bytes * 2,
+        fractions * learnt * area, fractions * base_bytes * 2,
     )  # fmt: skip
     yield (
         "hypernetwork", f"{control.steps} steps for each of {named}", fractions,

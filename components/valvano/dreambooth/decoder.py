@@ -15,14 +15,11 @@ from torch import Tensor
 
 from components.checkpoint import Checkpoint
 from components.dataset import Dataset, Frame
-from components.valvano.dreambooth.settings import DreamBoothSettings
+from components.valvano.dreambooth.settings import DECODER_BATCH, DreamBoothSettings
 from components.valvano.latents import normal
 from components.valvano.noise import generator
 from components.valvano.parts import Parts
 from components.valvano.training import fit
-
-BATCH = 4
-"""Photos a step."""
 
 CROP = 0.75
 """Side of what is decoded at once, as a share of the photo's."""
@@ -109,7 +106,7 @@ class Objective:
     def losses(self, step: int) -> Mapping[str, Tensor]:
         """Absolute errors of a batch of crops: of values, of what is not grey, of differences."""
         rng = generator(self.seed, step)
-        which = rng.choice(len(self.latents), BATCH, p=self.shares)
+        which = rng.choice(len(self.latents), DECODER_BATCH, p=self.shares)
         rows, columns = self.latents.shape[2:]
         height, width = max(round(CROP * rows), 1), max(round(CROP * columns), 1)
         y, x = int(rng.integers(rows - height + 1)), int(rng.integers(columns - width + 1))

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from components.settings import Settings
 
+DECODER_BATCH = 4
+"""Photos a step of the autoencoder's decoder."""
+
 
 class PriorSettings(Settings):
     """The class images that the base model draws for prior preservation."""
