@@ -60,7 +60,7 @@ def _postgres(database: str, user: str) -> Iterator[tuple[int, str]]:
         )  # fmt: skip
         try:
             environment = {**os.environ, "PGPASSWORD": _PASSWORD}
-            create = [_BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", user,
+            create = [str(_BINARIES / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", user,
                       database]  # fmt: skip
             for _ in range(100):
                 if subprocess.run(create, env=environment, capture_output=True).returncode == 0:
