@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from components.tracking import Tracker
 
@@ -95,7 +96,7 @@ class Collector:
 
 
 class TrackerOf:
-    """Connects to MLflow and starts the pipeline's run, once."""
+    """Connects to MLflow, starts the pipeline's run, once, and ends it."""
 
     def __init__(
         self, uri: str, artifacts: Path, name: str, tags: dict[str, str], params: dict[str, object]
@@ -111,3 +112,26 @@ class TrackerOf:
             tracker = Tracker(self._uri, self._artifacts)
             self.started = tracker, tracker.start(self._name, self._tags, self._params)
         return self.started
+
+    def end(self, tags: dict[str, str], succeeded: bool) -> Exception | None:
+        """End the pipeline's run, if it was started, with its true state.
+
+        Returns:
+            Why that failed, if it did: it must not cost the run its results, nor hide why the run
+            itself failed.
+        """
+        if self.started is None:
+            return None
+        tracker, parent = self.started
+        try:
+            tracker.tag(parent, tags)
+            tracker.finish(parent, succeeded)
+        except Exception as error:  # MLflow's stores raise errors of every kind
+            return error
+        return None
+
+    def complaint(self, failure: Exception) -> str:
+        """What to say of a failure, without the credentials that MLflow's address may hold."""
+        credentials = urlsplit(self._uri).netloc.rpartition("@")[0]
+        text = f"MLflow could not be written: {failure}"
+        return text.replace(f"{credentials}@", "") if credentials else text

@@ -101,11 +101,12 @@ def _execute(request: Request) -> list[Notice]:
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     logging.getLogger("alembic").setLevel(logging.ERROR)
     succeeded = False
+    collector = Collector(out / _SPOOL_FOLDER, tracking)
     try:
         with (
             _runner(request, log) as (runner, data, revision),
             contextlib.closing(Console(log, sys.stdout)) as console,
-            Collector(out / _SPOOL_FOLDER, tracking) as collector,
+            collector,
             contextlib.redirect_stdout(console),
             warnings.catch_warnings(),
         ):
@@ -118,12 +119,9 @@ def _execute(request: Request) -> list[Notice]:
         raise RunFailed(f"{_last_line(error)}\nThe whole log is in {log}.") from error
     finally:
         # Only now is every task logged, and the run surely started.
-        tracker, parent = tracking.started or (None, "")
-        if tracker is not None:
-            tracker.tag(parent, {"kfp.pipeline_run_id": _job(root)})
-            tracker.finish(parent, succeeded)
-    if collector.failure is not None:
-        sys.stdout.write(f"MLflow could not be written: {collector.failure}\n")
+        unended = tracking.end({"kfp.pipeline_run_id": _job(root)}, succeeded)
+        if failure := collector.failure or unended:
+            sys.stdout.write(f"{tracking.complaint(failure)}\n")
     publish(collector.notices, out)
     shutil.rmtree(root, ignore_errors=True)
     return collector.notices

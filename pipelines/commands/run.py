@@ -1,7 +1,9 @@
 """`defectory run`: the whole pipeline on this machine."""
 
 import argparse
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipelines.commands.options import PRESETS, add_configuration
@@ -27,8 +29,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLES + "\n".join(f"  {name:<11} {what}" for name, what in PRESETS.items())
     parser.add_argument(
         "--data",
-        metavar="PATH",
-        help="folder of photos, or a .dvc file; the project's sample data by default",
+        metavar="WHERE",
+        help="folder of photos, a .dvc file, or https://HOST/REPOSITORY.git:PATH/data.dvc; the "
+        "project's sample data by default",
     )
     parser.add_argument(
         "--revision", metavar="REV", default="", help="git revision of the .dvc file"
@@ -67,7 +70,7 @@ def main(chosen: argparse.Namespace) -> int:
     from components.data_versioning.source import fetched, locate_default
 
     try:
-        data = str(Path(chosen.data).resolve()) if chosen.data else str(locate_default())
+        data = _where(chosen.data) if chosen.data else str(locate_default())
         with fetched(data, chosen.revision) as folder:
             found = inspect(folder, config.data_versioning, config.run.fractions, config.run.seed)
     except BadData as error:
@@ -78,7 +81,7 @@ def main(chosen: argparse.Namespace) -> int:
     from pipelines.commands.announcement import announce
     from pipelines.run import STORE_FOLDER, Request, RunFailed, execute, tracking_uri
 
-    out = (chosen.out or Path("runs") / chosen.preset).resolve()
+    out = _out(chosen)
     store = out / STORE_FOLDER
     request = Request(config, data, chosen.revision, found.digest, out, store, chosen.runner)
     announce(request, found)
@@ -92,25 +95,60 @@ def main(chosen: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted. The same command continues from where it stopped.\n")
         return 130
-    sys.stdout.write(
-        f"\n{out / 'report.html'}\n{out / 'summary.json'}\n"
-        f"mlflow ui --backend-store-uri {tracking_uri(out)}\n"
-    )
+    sys.stdout.write(f"\n{out / 'report.html'}\n{out / 'summary.json'}\n")
+    store_uri = tracking_uri(out)
+    # MLflow's UI opens a store; a server has its own, and its address may hold a password.
+    if store_uri.startswith("sqlite:"):
+        sys.stdout.write(f"mlflow ui --backend-store-uri {store_uri}\n")
     return 0
 
 
 def _bad_paths(chosen: argparse.Namespace) -> list[str]:
-    problems = []
     data = chosen.data
-    if data and "://" not in data and not Path(data).exists():
-        problems.append(f"--data {data}: there is no such file or folder")
-    elif data and Path(data).is_file() and not data.endswith(".dvc"):
-        problems.append(f"--data {data}: give a folder of photos, or a .dvc file")
+    problems = [*_bad_data(data)] if data else []
     if chosen.revision and not (data or "data.dvc").endswith(".dvc"):
         problems.append(f"--revision {chosen.revision}: only a .dvc file has revisions")
-    if chosen.out and chosen.out.exists() and not chosen.out.is_dir():
-        problems.append(f"--out {chosen.out}: is a file, not a folder")
+    problems += _bad_out(_out(chosen))
     base = chosen.base_model
     if base and base.startswith((".", "/")) and not Path(base).is_dir():
         problems.append(f"--base-model {base}: there is no such folder")
     return problems
+
+
+def _bad_data(data: str) -> Iterator[str]:
+    from pipelines.elsewhere import is_address, refuse_secrets
+
+    if Path(data).exists():
+        if Path(data).is_file() and not data.endswith(".dvc"):
+            yield f"--data {data}: give a folder of photos, or a .dvc file"
+        return
+    try:
+        refuse_secrets(data)
+    except Refusal as refusal:
+        yield str(refusal)
+        return
+    if not is_address(data):
+        yield (
+            f"--data {data}: there is no such file or folder; a .dvc file elsewhere is given as "
+            "https://HOST/REPOSITORY.git:PATH/data.dvc"
+        )
+
+
+def _bad_out(out: Path) -> Iterator[str]:
+    # os.access says no where Path.exists raises: below a file, or a folder that is closed to us.
+    nearest = next(one for one in (out, *out.parents) if os.access(one, os.F_OK))
+    if not nearest.is_dir():
+        yield f"--out {out}: {nearest} is a file, not a folder; give another"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        yield f"--out {out}: you may not write to {nearest}; give another folder"
+
+
+def _where(data: str) -> str:
+    """The photos by their whole path, or by their address elsewhere."""
+    path = Path(data)
+    return str(path.resolve()) if path.exists() else data
+
+
+def _out(chosen: argparse.Namespace) -> Path:
+    out: Path = chosen.out or Path("runs") / chosen.preset
+    return out.resolve()

@@ -20,6 +20,8 @@ class Called:
     settings: dict[str, Any]
     scalars: dict[str, Any]
     environment: dict[str, str]
+    given: dict[str, list[str]]
+    """What lay in the folders that it was given, by their names."""
 
 
 @dataclass
@@ -53,8 +55,14 @@ class StandIn:
             call = json.loads(stream.readline())
             step, scalars = call["step"], call["scalars"]
             values = json.loads(call["values"])
-            self.calls.append(Called(step, values, scalars, call["environment"]))
-            out = Path(call["folders"]["out"])
+            folders = call["folders"]
+            given = {
+                name: sorted(path.name for path in Path(folder).iterdir())
+                for name, folder in folders.items()
+                if isinstance(folder, str) and Path(folder).is_dir()
+            }
+            self.calls.append(Called(step, values, scalars, call["environment"], given))
+            out = Path(folders["out"])
             (out / "made.json").write_text(json.dumps([step, values, scalars], sort_keys=True))
             if step.endswith(":write"):
                 (out / "report.html").write_text("<html>the verdict</html>")

@@ -1,0 +1,102 @@
+"""How a run on this machine ends, whatever becomes of MLflow; the DAG itself is left out."""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.store import RECORD
+from components.task import LEASE, SPOOL, STORE
+from components.tracking import Tracker
+from pipelines import run
+from pipelines.presets import preset
+from pipelines.run import Request, RunFailed, execute
+
+REPORT = {
+    "step": "report", "label": "report", "key": "k", "digest": "d", "settings": {}, "scalars": {},
+    "inputs": {}, "metrics": {}, "curves": {}, "warnings": [], "seconds": 1.0, "continued": False,
+    "memory": 1, "device_memory": 0, "packages": "", "lineage": [],
+}  # fmt: skip
+
+
+@pytest.fixture
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Request]:
+    """A run into an empty folder; what it puts into the environment is taken out again."""
+    for name in (STORE, SPOOL, LEASE, "PYTHONUNBUFFERED", "MLFLOW_LOGGING_LEVEL", *run._MEMORY):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr(run, "_warm_server", lambda log: contextlib.nullcontext())
+    out = tmp_path / "out"
+    yield Request(preset("smoke"), "photos", "", "sha256:1", out, tmp_path / "store")
+
+
+def _dag(act: Callable[[], None]) -> Callable[..., Callable[[], None]]:
+    return lambda *_: act
+
+
+def _report(folder: Path, spool: Path) -> Callable[[], None]:
+    """A DAG of nothing but a report."""
+
+    def act() -> None:
+        folder.mkdir()
+        (folder / RECORD).write_text(json.dumps(REPORT))
+        (folder / "report.html").write_text("<html>the verdict</html>")
+        notice = {"result": str(folder), "label": "report", "reused": False, "task": "t"}
+        (spool / "1.json").write_text(json.dumps(notice))
+
+    return act
+
+
+def _gone(*_: Any) -> None:
+    raise ConnectionError("MLflow went away")
+
+
+@pytest.mark.parametrize("call", ["tag", "finish"])
+def test_mlflow_that_goes_away_at_the_end_costs_no_results(
+    request_of: Request, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, call: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(Tracker, call, _gone)
+    act = _report(tmp_path / "report", request_of.out / ".notices")
+    monkeypatch.setattr(run, "pipeline", _dag(act))
+
+    notices = execute(request_of)
+
+    assert [one.label for one in notices] == ["report"]
+    assert "the verdict" in (request_of.out / "report.html").read_text()
+    assert "MLflow could not be written: MLflow went away" in capsys.readouterr().out
+
+
+def test_mlflow_that_goes_away_does_not_hide_why_a_step_failed(
+    request_of: Request, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act() -> None:
+        raise RuntimeError("the photos are gone")
+
+    monkeypatch.setattr(Tracker, "finish", _gone)
+    monkeypatch.setattr(run, "pipeline", _dag(act))
+
+    with pytest.raises(RunFailed, match="the photos are gone"):
+        execute(request_of)
+
+    assert "MLflow could not be written: MLflow went away" in capsys.readouterr().out
+
+
+def test_the_password_of_mlflows_address_is_not_printed(
+    request_of: Request, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ada:hunter22@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    act = _report(tmp_path / "report", request_of.out / ".notices")
+    monkeypatch.setattr(run, "pipeline", _dag(act))
+
+    execute(request_of)
+
+    said = capsys.readouterr()
+    assert "MLflow could not be written" in said.out
+    assert "hunter22" not in said.out + said.err
+    assert (request_of.out / "report.html").is_file()
