@@ -58,11 +58,13 @@ def containers(
     from kfp import local
 
     with contextlib.closing(_client()) as client:
-        _check_images(client)
-        # A run that was killed has left its containers: they would hold on to its store.
-        _remove(client, out)
         try:
-            with _interruptible(client, out), _watched(client, out) as failed:
+            _check_images(client)
+            with (
+                _none_left(client, out),
+                _interruptible(client, out),
+                _watched(client, out) as failed,
+            ):
                 yield local.DockerRunner(
                     mounts=[
                         *_mounts(writable, read_only=False),
@@ -85,8 +87,6 @@ def containers(
             raise EngineFailed(
                 _advice(str(getattr(error, "explanation", None) or error))
             ) from error
-        finally:
-            _remove(client, out)
 
 
 def named_files(config: Config) -> list[Path]:
@@ -108,6 +108,17 @@ def _client() -> "DockerClient":
             "your user must be allowed to use it. Without one, --runner subprocess does the same"
         ) from error
     return client
+
+
+@contextlib.contextmanager
+def _none_left(client: "DockerClient", out: Path) -> Iterator[None]:
+    """Remove the run's containers, before and after."""
+    # A run that was killed has left its containers: they would hold on to its store.
+    _remove(client, out)
+    try:
+        yield
+    finally:
+        _remove(client, out)
 
 
 @contextlib.contextmanager
@@ -172,8 +183,10 @@ def _check_images(client: "DockerClient") -> None:
 def _remove(client: "DockerClient", out: Path) -> None:
     from docker.errors import APIError
 
-    for one in client.containers.list(all=True, filters={"label": f"{_LABEL}={out}"}):
-        # It may end by itself, and be gone, at any moment.
+    # Any of them may end by itself, and be gone, at any moment.
+    for one in client.containers.list(
+        all=True, filters={"label": f"{_LABEL}={out}"}, ignore_removed=True
+    ):
         with contextlib.suppress(APIError):
             one.remove(force=True)
 
