@@ -240,6 +240,11 @@ def _detectron2(source: str) -> list[str]:
         return [f"DETECTRON2={source}"] if source else []
     (revision,) = _DETECTRON2.findall((FOLDER / "detection.Dockerfile").read_text())
     reference = f"defectory/detectron2-source:{revision[:12]}"
+    if shutil.which("git") is None:
+        raise ImagesFailed(
+            f"--detectron2 {source}: there is no `git` command here to read it with; install git, "
+            f"or leave detectron2 out with --detectron2 {WITHOUT}"
+        )
     packed = subprocess.run(
         ["git", "-C", source, "archive", revision], capture_output=True, check=False
     )
@@ -248,9 +253,11 @@ def _detectron2(source: str) -> list[str]:
             f"--detectron2 {source}: not a git repository that has commit {revision} "
             f"({_last_line(packed.stderr.decode())})"
         )
-    subprocess.run(
-        ["docker", "import", "-", reference], input=packed.stdout, capture_output=True, check=True
+    done = subprocess.run(
+        ["docker", "import", "-", reference], input=packed.stdout, capture_output=True, check=False
     )
+    if done.returncode != 0:
+        raise ImagesFailed(f"docker import - {reference}: {_last_line(done.stderr.decode())}")
     return [f"DETECTRON2={reference}"]
 
 
@@ -269,10 +276,13 @@ def _secrets(request: Build) -> list[str]:
 
 def _source() -> list[str]:
     """Where the project's code is published, if its checkout says so."""
-    done = subprocess.run(
-        ["git", "-C", str(PROJECT), "remote", "get-url", "origin"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(PROJECT), "remote", "get-url", "origin"],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    except FileNotFoundError:
+        return []
     found = re.fullmatch(r"https://(?:[^@/]*@)?(\S+)", done.stdout.strip())
     return [f"SOURCE=https://{found[1]}"] if found else []
 
