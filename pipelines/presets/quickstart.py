@@ -43,8 +43,8 @@ CONFIG = Config(
     plan=PlanSettings(images=100, samples=4, augmentations=4),
     # A model of two million parameters draws a defect well and a whole scene badly. Guidance did
     # not help it and costs half the speed. Stronger residuals make more images show something in
-    # their mask (57 % at 1, 70 % at 1.5, 81 % at 2) but a pit look like a hole: of those a segmenter
-    # finds 58, 43 and 34 % (10 % of the sample photos, seed 0).
+    # their mask (55 % at 1, 70 % at 1.5, 81 % at 2) but a pit look like a hole: a segmenter finds
+    # 58, 43 and 34 % of those (10 % of the sample photos, seed 0).
     synthesis=SynthesisSettings(
         background="photo", steps=20, guidance=1.0, conditioning=1.0, batch=8
     ),

@@ -18,8 +18,8 @@ from components.valvano.driver_extraction.driver import read_mask
 from components.valvano.driver_extraction.recipe import make_recipe, read_recipe, write_recipe
 from components.valvano.driver_extraction.settings import DriverSettings
 from components.valvano.synthesis.plan import make_plan
-from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.realise import realise
+from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.settings import PlanSettings
 
 SEVERAL = settings(
