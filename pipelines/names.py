@@ -77,8 +77,6 @@ ASKPASS = "/opt/defectory/components/data_versioning/askpass.py"
 POOLS = ("cpu", "training", "synthesis")
 """Pools of the profile `gpu`: values of the label and the taint `POOL`."""
 
-PRIORITY_CLASSES = ("defectory-training", "defectory-synthesis")
-
 PART_OF = "defectory"
 """Value of the label `app.kubernetes.io/part-of` of everything of ours."""
 
