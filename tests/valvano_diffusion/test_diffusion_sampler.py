@@ -6,9 +6,10 @@ from diffusers import ControlNetModel, DDIMScheduler, StableDiffusionControlNetP
 
 from components.dataset import Image
 from components.valvano.device import Device, choose
+from components.valvano.ground import SEAM, Ground, Kept
 from components.valvano.hypernetwork.start import new_control
 from components.valvano.parts import Parts, load
-from components.valvano.sampler import CPU_BATCH, SEAM, Ground, Kept, Request, Sampler, ddim
+from components.valvano.sampler import CPU_BATCH, Request, Sampler, ddim
 
 SIDE = 32
 

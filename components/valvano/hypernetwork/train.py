@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from components.base_model.settings import EMBEDDED
 from components.dataset import Dataset, Frame, read_image, write_image
 from components.fraction import percent
 from components.outcome import Outcome
@@ -76,7 +77,7 @@ def train(
         embedded = parts.embed(distinct)
 
     control = new_control(parts, seed)
-    if settings.start == "embedded":
+    if settings.start == EMBEDDED:
         load_start(control)
     control = on.trained(control).train()
     trained = list(control.parameters())

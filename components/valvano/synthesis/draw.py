@@ -17,8 +17,9 @@ from components.pictures import grid
 from components.valvano.device import choose
 from components.valvano.driver_extraction.driver import hidden
 from components.valvano.driver_extraction.recipe import read_recipe
+from components.valvano.ground import Ground
 from components.valvano.parts import load, read_network
-from components.valvano.sampler import Ground, Request, Sampler, ddim
+from components.valvano.sampler import Request, Sampler, ddim
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.settings import SynthesisSettings

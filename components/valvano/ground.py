@@ -1,0 +1,117 @@
+"""Keeping a photo around what is drawn: blended latent diffusion.
+
+What is kept is noised to the level that the drawing has reached and put back at every level, so
+that the two always fit (Avrahami, Fried and Lischinski 2023, section 3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from components.dataset import Image
+from components.instances import Mask
+from components.valvano.parts import Parts
+
+SEAM = 2
+"""Cells of the latents over which a drawing goes over into its ground."""
+
+TINT = 9
+"""Pixels over which a lost tint is averaged."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A picture that a drawn image keeps outside an area.
+
+    Attributes:
+        picture: (resolution, resolution, 3).
+        area: Where to draw, (resolution, resolution); cells of the latents that it touches count.
+    """
+
+    picture: Image
+    area: Mask
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The grounds of a group, to be put back at every noise level.
+
+    Attributes:
+        pictures: The grounds, (n, resolution, resolution, 3).
+        clean: Their latents, (n, channels, h, w).
+        noise: The noise that the drawing began with, same shape.
+        drawn: Cells that are drawn, (n, 1, h, w).
+    """
+
+    pictures: NDArray[np.uint8]
+    clean: Tensor
+    noise: Tensor
+    drawn: Tensor
+
+    def restored(self, images: NDArray[np.uint8], coded: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Images with what the autoencoder loses of the grounds, whose decoded latents are `coded`.
+
+        In the drawn area the drawing gets the ground's tint and grain, without which a smooth
+        patch would tell what was drawn; what the autoencoder loses of edges there belongs to
+        things that were drawn over, and is cut to the strength of the grain. Around the area it
+        gives all that was lost. A decoder looks far, Stable Diffusion's everywhere: over `SEAM`
+        cells the picture goes over into the ground itself.
+        """
+        lost = self.pictures.astype(np.float32) - coded
+        tint = np.stack([cv2.blur(one, (TINT, TINT)) for one in lost])
+        grain = lost - tint
+        most = 2 * np.median(np.abs(grain), axis=(1, 2, 3), keepdims=True)
+        height, width = images.shape[1:3]
+        inside = functional.interpolate(self.drawn.float().cpu(), (height, width))
+        areas = inside[:, 0].numpy().astype(np.uint8)
+        added = np.where(areas[..., None] > 0, tint + grain.clip(-most, most), lost)
+        cell = height // self.drawn.shape[2]
+        shares = np.stack([_faded(area, SEAM * cell) for area in areas])[..., None]
+        mixed = shares * (images + added) + (1 - shares) * self.pictures
+        return np.rint(mixed).clip(0, 255).astype(np.uint8)
+
+    def put_back(self, latents: Tensor, scheduler: Any, level: Tensor | None) -> Tensor:
+        """The drawing inside, the ground outside; `level` None is no noise."""
+        ground = self.clean
+        if level is not None:
+            levels = level.reshape(1).expand(len(ground))
+            ground = scheduler.add_noise(ground, self.noise, levels)
+        return torch.where(self.drawn, latents, ground)
+
+
+def keep(grounds: Sequence[Ground | None], noise: Tensor, parts: Parts) -> Kept | None:
+    """The grounds of a group, encoded; None where all of its images are drawn whole.
+
+    Args:
+        grounds: One an image.
+        noise: The noise that the drawing begins with, (n, channels, h, w).
+        parts: The model.
+
+    Raises:
+        ValueError: If some images of the group have a ground and others have none.
+    """
+    given = [one for one in grounds if one is not None]
+    if not given:
+        return None
+    if len(given) < len(grounds):
+        raise ValueError("a group keeps the ground of all its images or of none")
+    pictures = np.stack([one.picture for one in given])
+    clean = parts.encode(list(pictures), flips=False).plain.mean
+    areas = torch.from_numpy(np.stack([one.area for one in given]))[:, None].float()
+    drawn = functional.adaptive_max_pool2d(areas, noise.shape[2:]) > 0
+    return Kept(pictures, clean.to(noise.device), noise, drawn.to(noise.device))
+
+
+def _faded(area: NDArray[np.uint8], reach: int) -> NDArray[np.float32]:
+    """1 in an area, falling to 0 at `reach` pixels from it."""
+    if not area.any():
+        return np.zeros(area.shape, np.float32)
+    away = cv2.distanceTransform(1 - area, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.clip(1 - away / (reach + 1), 0, 1, dtype=np.float32)
