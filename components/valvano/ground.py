@@ -86,7 +86,7 @@ class Kept:
         return torch.where(self.drawn, latents, ground)
 
 
-def keep(grounds: Sequence[Ground | None], noise: Tensor, parts: Parts) -> Kept | None:
+def encode_grounds(grounds: Sequence[Ground | None], noise: Tensor, parts: Parts) -> Kept | None:
     """The grounds of a group, encoded; None where all of its images are drawn whole.
 
     Args:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from components.dataset import Image
 from components.progress import track
-from components.valvano.ground import Ground, keep
+from components.valvano.ground import Ground, encode_grounds
 from components.valvano.noise import VELOCITY
 from components.valvano.parts import Parts
 
@@ -132,7 +132,7 @@ class Sampler:
         hint = self._hint(filled)
         if guided and hint is not None:
             hint = torch.cat([hint, hint])
-        kept = keep([one.ground for one in filled], noise.to(on.device), self.parts)
+        kept = encode_grounds([one.ground for one in filled], noise.to(on.device), self.parts)
         levels = [*scheduler.timesteps[1:], None]
         for time, reached in zip(scheduler.timesteps, levels, strict=True):
             inputs = torch.cat([latents, latents]) if guided else latents
