@@ -17,6 +17,11 @@ from pipelines import names
 MINUTE = 60
 HOUR = 3600
 
+LABELS = tuple(
+    f"app.kubernetes.io/{label}" for label in ("name", "component", "part-of", "version")
+)
+"""Labels of every pod of a step."""
+
 _PATIENCE = "30d"
 """From the first try to the last. KFP calls it the backoff's maximum, but Argo stops retrying, and
 ends the try that runs, when so much time has passed since the first try began; the default, an
@@ -204,13 +209,8 @@ def _connect(task: Any, step: str) -> None:
 
     kubernetes.set_image_pull_policy(task, "IfNotPresent")
     kubernetes.set_security_context(task, run_as_non_root=True)
-    labels = {
-        "app.kubernetes.io/name": "defectory",
-        "app.kubernetes.io/component": step,
-        "app.kubernetes.io/part-of": names.PART_OF,
-        "app.kubernetes.io/version": version("defectory"),
-    }
-    for label, value in labels.items():
+    values = ("defectory", step, names.PART_OF, version("defectory"))
+    for label, value in zip(LABELS, values, strict=True):
         kubernetes.add_pod_label(task, label, value)
     if step in _ALONE:
         return

@@ -3,13 +3,26 @@
 The API lists a run's Argo nodes with their display names and the ids of their successors, but not
 their own ids. An id is the workflow's name and a hash of the node's path, so the paths are found
 again by trying which hashes are among the ids.
+
+KFP's manifests make Argo put retries around everything, loops and tasks too: below a node `gate`
+there is then `gate(0)`, which has what is in the task.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.profiles import LABELS
+
 _TRIES = 12
-_TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+_TRY = re.compile(r"\(\d+\)$")
+# KFP names the template of a pod by what it has to fill in: labels, of which ours have all the
+# same number, and retries.
+_TEMPLATES = (
+    f"metadata-0-{len(LABELS)}-retry-system-container-impl",
+    "retry-system-container-impl",
+    "system-container-impl",
+)
 
 
 @dataclass(frozen=True)
@@ -19,7 +32,7 @@ class Node:
     Attributes:
         path: Names of the loops and tasks it is in, the step last.
         attempt: Which try it is, from 0.
-        pods: Names that the pod may have; the API does not say whether retries are on.
+        pods: Names that the pod may have; the API does not say of which template it is.
     """
 
     path: tuple[str, ...]
@@ -63,7 +76,7 @@ def place_of(path: str) -> tuple[tuple[str, ...], int] | None:
     """Where a node belongs: the names it is below, and which try it is.
 
     Args:
-        path: Its full name in Argo, as `workflow.root.for-loop-1.[...].mask-rcnn.executor(0)`.
+        path: Its full name in Argo, as `workflow(0).root(0).[...].mask-rcnn(0).executor(0)`.
 
     Returns:
         None for what is not the container of a step (drivers, loops, the workflow).
@@ -72,7 +85,13 @@ def place_of(path: str) -> tuple[tuple[str, ...], int] | None:
     name, _, attempt = last.removesuffix(")").partition("(")
     if name != "executor" or len(above) < 2:
         return None
-    return tuple(above[1:]), int(attempt) if attempt.isdigit() else 0
+    names = tuple(_TRY.sub("", part) for part in above[1:])
+    return names, int(attempt) if attempt.isdigit() else 0
+
+
+def is_try(name: str) -> bool:
+    """Whether a node's name is that of one try of another node."""
+    return _TRY.search(name) is not None
 
 
 def _hash(path: str) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 import kfp_server_api
 
+from pipelines.operator.nodes import is_try
 from pipelines.operator.parameters import Value
 from pipelines.operator.server import Server
 from pipelines.operator.versions import equals
@@ -16,9 +17,15 @@ from pipelines.refusal import Refusal
 EXPERIMENT = "defectory"
 FINAL = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 
+OMITTED = "OMITTED"
+"""State of a task that what it needs has failed, so that it never starts."""
+
+_STATES = {None: OMITTED, "RUNTIME_STATE_UNSPECIFIED": OMITTED}
+"""States of tasks that the API leaves out: it has none for Argo's Omitted."""
+
 _IDENTITY = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _MACHINERY = re.compile(
-    r"root|.*-driver|executor(\(\d+\))?|exit-handler-.*|for-loop-.*|condition-.*|"
+    r"root|.*-driver|executor|exit-handler-.*|for-loop-.*|condition-.*|"
     r"condition-branches-.*|iteration.*|entrypoint|.*-iterations"
 )
 
@@ -42,7 +49,9 @@ class Step:
     @property
     def state(self) -> str:
         """One word for all: what is worst, else what is still going, else how they ended."""
-        for state in ("FAILED", "CANCELED", "RUNNING", "PENDING", "SUCCEEDED", "SKIPPED"):
+        for state in (
+            "FAILED", "CANCELED", "RUNNING", "PENDING", "SUCCEEDED", "SKIPPED", OMITTED,
+        ):  # fmt: skip
             if state in self.states:
                 return state
         return self.states[0]
@@ -153,14 +162,16 @@ def listed(server: Server, *, limit: int, state: str = "", recurring_run_id: str
 
 
 def steps(run: Any) -> list[Step]:
-    """The steps of a run, without what KFP itself adds: drivers, loops, handlers."""
+    """The steps of a run, without what KFP itself adds: drivers, loops, handlers, tries."""
     details = (run.run_details.task_details if run.run_details is not None else None) or []
     # The workflow itself is a task too; its name is the beginning of its children's ids.
     states: dict[str, list[str]] = {}
     for task in details:
         name = task.display_name or ""
-        if name and not _MACHINERY.fullmatch(name) and not _is_workflow(task, details):
-            states.setdefault(name, []).append(task.state or "PENDING")
+        if not name or is_try(name):
+            continue  # a node with tries has the state of them all
+        if not _MACHINERY.fullmatch(name) and not _is_workflow(task, details):
+            states.setdefault(name, []).append(_STATES.get(task.state, task.state))
     return [Step(name, tuple(found)) for name, found in states.items()]
 
 

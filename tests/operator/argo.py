@@ -2,6 +2,24 @@
 
 from typing import Any
 
+DONE = "SUCCEEDED"
+OMITTED = "Omitted"
+"""A phase that KFP's API has no state for, and leaves out."""
+
+
+IMPLEMENTATION = "metadata-0-4-retry-system-container-impl"
+"""Template of a step's pods, which have four labels and retries."""
+
+
+def retried(name: str, followers: list[str]) -> dict[str, list[str]]:
+    """The nodes of a template as KFP's manifests make it, with a try inside.
+
+    Args:
+        name: Full name of the node.
+        followers: Full names of those that come first inside its first try.
+    """
+    return {name: [f"{name}(0)"], f"{name}(0)": followers}
+
 
 def tasks(workflow: str, edges: dict[str, list[str]], states: dict[str, str]) -> dict[str, Any]:
     """The run's details for a graph of nodes.
@@ -15,7 +33,7 @@ def tasks(workflow: str, edges: dict[str, list[str]], states: dict[str, str]) ->
         "task_details": [
             {
                 "display_name": _shown(name),
-                "state": states.get(name, "SUCCEEDED"),
+                **({} if states.get(name) == OMITTED else {"state": states.get(name, DONE)}),
                 "child_tasks": [{"pod_name": identity(workflow, child)} for child in followers],
             }
             for name, followers in edges.items()
@@ -31,7 +49,7 @@ def identity(workflow: str, name: str) -> str:
     return workflow if name == workflow else f"{workflow}-{value}"
 
 
-def pod(workflow: str, name: str, template: str = "system-container-impl") -> str:
+def pod(workflow: str, name: str, template: str = IMPLEMENTATION) -> str:
     """Name of a node's pod."""
     return f"{workflow}-{template}-{identity(workflow, name).rpartition('-')[2]}"
 

@@ -2,42 +2,60 @@ import json
 from typing import Any
 
 import pytest
-from argo import pod, tasks
+from argo import OMITTED, pod, retried, tasks
 from conftest import Defectory, set_kubeconfig
 from kfp_backend import NEVER, Backend
 from test_failures import kubeconfig
 
 WORKFLOW = "defectory-valvano-x7k2p"
-ROOT = f"{WORKFLOW}.root"
-LOOP = f"{ROOT}.exit-handler-1.for-loop-1"
-ITEMS = [f"{LOOP}.iteration-iterations.iteration-item({i}:{i})" for i in range(2)]
-DATA = f"{ROOT}.exit-handler-1.data-versioning.executor"
-TRAINED = [f"{item}.mask-rcnn.executor" for item in ITEMS]
+ROOT = f"{WORKFLOW}(0).root"
+HANDLER = f"{ROOT}(0).exit-handler-1"
+LOOP = f"{HANDLER}(0).for-loop-1"
+ITERATIONS = f"{LOOP}(0).iteration-iterations"
+ITEMS = [f"{ITERATIONS}({i}:{i})" for i in range(2)]
+STEPS = [f"{item}(0).iteration-item(0).mask-rcnn" for item in ITEMS]
+DATA = f"{HANDLER}(0).data-versioning(0).executor"
+TRAINED = [f"{step}(0).executor" for step in STEPS]
+REPORT = f"{HANDLER}(0).report"
 
 
 def _graph() -> dict[str, list[str]]:
     """Two iterations of a training, the second of which was tried twice."""
     graph = {
-        WORKFLOW: [f"{WORKFLOW}.root-driver"],
-        f"{WORKFLOW}.root-driver": [ROOT],
-        ROOT: [f"{ROOT}.exit-handler-1-driver"],
-        f"{ROOT}.exit-handler-1-driver": [f"{ROOT}.exit-handler-1"],
-        f"{ROOT}.exit-handler-1": [f"{ROOT}.exit-handler-1.data-versioning-driver"],
-        f"{ROOT}.exit-handler-1.data-versioning-driver": [f"{ROOT}.exit-handler-1.data-versioning"],
-        f"{ROOT}.exit-handler-1.data-versioning": [DATA],
-        DATA: [LOOP],
-        LOOP: [f"{LOOP}.iteration-driver"],
-        f"{LOOP}.iteration-driver": [f"{LOOP}.iteration-iterations"],
-        f"{LOOP}.iteration-iterations": ITEMS,
+        **retried(WORKFLOW, [f"{WORKFLOW}(0).root-driver"]),
+        **retried(f"{WORKFLOW}(0).root-driver", []),
+        **retried(ROOT, [f"{ROOT}(0).exit-handler-1-driver"]),
+        **retried(f"{ROOT}(0).exit-handler-1-driver", []),
+        **retried(HANDLER, [f"{HANDLER}(0).data-versioning-driver"]),
+        **retried(f"{HANDLER}(0).data-versioning-driver", []),
+        **retried(f"{HANDLER}(0).data-versioning", [DATA]),
+        **retried(DATA, []),
+        **retried(LOOP, [f"{LOOP}(0).iteration-driver"]),
+        **retried(f"{LOOP}(0).iteration-driver", []),
+        ITERATIONS: ITEMS,
+        REPORT: [],
     }
-    for item, trained in zip(ITEMS, TRAINED, strict=True):
+    for before, after in (
+        (f"{WORKFLOW}(0).root-driver", ROOT),
+        (f"{ROOT}(0).exit-handler-1-driver", HANDLER),
+        (f"{HANDLER}(0).data-versioning-driver", f"{HANDLER}(0).data-versioning"),
+        (f"{HANDLER}(0).data-versioning", LOOP),
+        (f"{LOOP}(0).iteration-driver", ITERATIONS),
+        (LOOP, REPORT),
+    ):
+        graph[before].append(after)
+    for item, step, trained in zip(ITEMS, STEPS, TRAINED, strict=True):
+        inner = f"{item}(0).iteration-item"
         graph |= {
-            item: [f"{item}.mask-rcnn-driver"],
-            f"{item}.mask-rcnn-driver": [f"{item}.mask-rcnn"],
-            f"{item}.mask-rcnn": [trained],
-            trained: [f"{trained}(0)"],
-            f"{trained}(0)": [],
+            **retried(item, [f"{inner}-driver"]),
+            **retried(f"{inner}-driver", []),
+            **retried(inner, [f"{step}-driver"]),
+            **retried(f"{step}-driver", []),
+            **retried(step, [trained]),
+            **retried(trained, []),
         }
+        graph[f"{inner}-driver"].append(inner)
+        graph[f"{step}-driver"].append(step)
     graph[TRAINED[1]].append(f"{TRAINED[1]}(1)")
     graph[f"{TRAINED[1]}(1)"] = []
     return graph
@@ -58,7 +76,8 @@ def _run(backend: Backend, number: int, state: str, **more: Any) -> dict[str, An
 
 
 def _detailed(backend: Backend) -> dict[str, Any]:
-    details = tasks(WORKFLOW, _graph(), {f"{ITEMS[1]}.mask-rcnn": "RUNNING", TRAINED[1]: "RUNNING"})
+    going = {STEPS[1]: "RUNNING", f"{STEPS[1]}(0)": "RUNNING", TRAINED[1]: "RUNNING"}
+    details = tasks(WORKFLOW, _graph(), going | {REPORT: OMITTED})
     return _run(backend, 7, "RUNNING", run_details=details)
 
 
@@ -122,7 +141,10 @@ def test_one_run_is_shown_with_its_steps(backend: Backend, defectory: Defectory)
 
     assert done.code == 0, done.err
     steps = [line.split() for line in done.out.splitlines() if line.startswith("  ")]
-    assert steps == [["data-versioning", "succeeded"], ["mask-rcnn", "running", "1", "of", "2"]]
+    assert steps == [
+        ["data-versioning", "succeeded"], ["report", "omitted"],
+        ["mask-rcnn", "running", "1", "of", "2"],
+    ]  # fmt: skip
 
 
 def test_a_run_is_found_by_name_unless_there_are_several(
@@ -149,10 +171,10 @@ def test_logs_come_through_kfp_where_kubernetes_is_out_of_reach(
 ) -> None:
     run = _detailed(backend)
     backend.logs = {
-        pod(WORKFLOW, DATA): "36 photos\n",
-        pod(WORKFLOW, f"{TRAINED[0]}(0)", "retry-system-container-impl"): "step 1\nstep 2\n",
-        pod(WORKFLOW, f"{TRAINED[1]}(0)", "retry-system-container-impl"): "taken away\n",
-        pod(WORKFLOW, f"{TRAINED[1]}(1)", "retry-system-container-impl"): "goes on\n",
+        pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n",
+        pod(WORKFLOW, f"{TRAINED[0]}(0)"): "step 1\nstep 2\n",
+        pod(WORKFLOW, f"{TRAINED[1]}(0)"): "taken away\n",
+        pod(WORKFLOW, f"{TRAINED[1]}(1)"): "goes on\n",
     }
 
     done = defectory("logs", run["run_id"], "--endpoint", backend.url)
@@ -162,7 +184,7 @@ def test_logs_come_through_kfp_where_kubernetes_is_out_of_reach(
     heads = [line for line in lines if line.startswith("==")]
     assert len(heads) == 4
     assert lines[lines.index(heads[0]) + 1] == "36 photos"
-    assert "iteration-item(1:1), try 2" in heads[3]
+    assert "iteration-iterations(1:1), try 2" in heads[3]
     assert lines[-1] == "goes on"
 
 
@@ -170,7 +192,7 @@ def test_logs_of_pods_that_are_gone_come_from_the_archive(
     backend: Backend, defectory: Defectory
 ) -> None:
     run = _detailed(backend)
-    backend.archived = {pod(WORKFLOW, DATA): "36 photos\n"}
+    backend.archived = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
 
     done = defectory("logs", run["run_id"], "data_versioning", "--endpoint", backend.url)
 
@@ -222,22 +244,22 @@ def test_logs_come_from_kubernetes(cluster: Backend, defectory: Defectory) -> No
     run = _detailed(cluster)
     other = _run(cluster, 8, "RUNNING")
     cluster.pods["kubeflow"] = [
-        _pod(run, f"{ITEMS[0]}.mask-rcnn-driver", "a driver\n"),
+        _pod(run, f"{STEPS[0]}-driver(0)", "a driver\n"),
         _pod(run, f"{TRAINED[0]}(0)", "one\ntwo\nthree\n", "Running"),
-        _pod(other, DATA, "another run\n"),
+        _pod(other, f"{DATA}(0)", "another run\n"),
     ]
 
     done = defectory("logs", run["run_id"], "mask-rcnn", "--tail", "2", "--endpoint", cluster.url)
 
     assert done.code == 0, done.err
     assert done.out.splitlines()[1:] == ["two", "three"]
-    assert "iteration-item(0:0)" in done.out
+    assert "iteration-iterations(0:0)" in done.out
     assert "Running" in done.out
 
 
 def test_logs_are_looked_for_in_the_users_namespace(cluster: Backend, defectory: Defectory) -> None:
     run = _detailed(cluster)
-    cluster.pods["team"] = [_pod(run, DATA, "36 photos\n")]
+    cluster.pods["team"] = [_pod(run, f"{DATA}(0)", "36 photos\n")]
 
     done = defectory("logs", run["run_id"], "--endpoint", cluster.url, "--namespace", "team")
 
@@ -246,7 +268,7 @@ def test_logs_are_looked_for_in_the_users_namespace(cluster: Backend, defectory:
 
 def test_a_pod_that_has_not_started_is_told(cluster: Backend, defectory: Defectory) -> None:
     run = _detailed(cluster)
-    cluster.pods["kubeflow"] = [_pod(run, DATA, "", "Pending")]
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", "", "Pending")]
     cluster.fail(r"GET /api/v1/.*/log", 400, "container main is waiting to start", times=9)
 
     done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
@@ -261,7 +283,7 @@ def test_a_log_that_stalls_is_given_up_unless_it_is_followed(
 
     monkeypatch.setattr(logs, "PATIENCE", 0.2)
     run = _detailed(cluster)
-    cluster.pods["kubeflow"] = [_pod(run, DATA, "36 photos\n", "Running")]
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", "36 photos\n", "Running")]
     cluster.dawdle(r"GET /api/v1/.*/log", 1.0)
     words = ("logs", run["run_id"], "--endpoint", cluster.url)
 
@@ -277,7 +299,7 @@ def test_a_log_that_stalls_is_given_up_unless_it_is_followed(
 def test_without_rights_in_kubernetes_kfp_is_asked(cluster: Backend, defectory: Defectory) -> None:
     run = _detailed(cluster)
     cluster.fail(r"GET /api/v1/", 403, "pods is forbidden", times=9)
-    cluster.logs = {pod(WORKFLOW, DATA): "36 photos\n"}
+    cluster.logs = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
 
     done = defectory("logs", run["run_id"], "data-versioning", "--endpoint", cluster.url)
 
