@@ -4,10 +4,8 @@ The same sources, configuration, profile and images give the same bytes, whereve
 """
 
 import ast
-import inspect
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
@@ -21,7 +19,6 @@ from pipelines.profiles import Profile
 from pipelines.refusal import Refusal
 
 _ELSEWHERE = re.compile(r"([a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:).+:[^:]+\.dvc")
-_COMPONENT = re.compile(r"components\.(.+\.)?component")
 _LATEST = re.compile(r"[^:@]*(:[0-9]+/[^:@]*)?(:latest)?")
 _UNCACHED = "KFP_DISABLE_EXECUTION_CACHING_BY_DEFAULT"
 
@@ -154,25 +151,30 @@ def _stored(path: str) -> bool:
 
 
 def _finish(spec: Any) -> None:
-    """Check the images of a compiled pipeline, and put every step's README before its program.
+    """Check the images of a compiled pipeline, and leave out what only people read.
 
-    KFP has no place for a component's description. What its UI shows of a task is the command,
-    and that is the program with its docstring.
+    Argo keeps a program and a component's inputs some ten times for every task of a run, in one
+    object of at most 1 MiB, and a run whose object grows beyond that ends with an error. So of a
+    step's docstring its first paragraph stays, which KFP's UI shows with the task's command; the
+    parameters of the pipeline keep their descriptions.
     """
     from google.protobuf import json_format
 
-    readmes = dict(_readmes())
     deployment = json_format.MessageToDict(spec.deployment_spec)
     problems: set[str] = set()
     for executor in deployment["executors"].values():
         container = executor["container"]
-        step = _step(container)
-        problems.update(_unpinned(step, container["image"]))
+        problems.update(_unpinned(_step(container), container["image"]))
         *start, program = container["command"]
-        container["command"] = [*start, _docstring(readmes[step]) + program]
+        container["command"] = [*start, _brief(program)]
     if problems:
         raise BadPackage("\n".join(sorted(problems)))
     json_format.ParseDict(deployment, spec.deployment_spec)
+    for component in spec.components.values():
+        definitions = component.input_definitions
+        for inputs in (definitions.parameters, definitions.artifacts):
+            for about in inputs.values():
+                about.description = ""
 
 
 def _step(container: Mapping[str, Any]) -> str:
@@ -188,23 +190,17 @@ def _unpinned(step: str, image: str) -> Iterator[str]:
         )
 
 
-def _readmes() -> Iterator[tuple[str, str]]:
-    """The README of every component that has been imported, by the component's function."""
-    for name, module in list(sys.modules.items()):
-        if not _COMPONENT.fullmatch(name):
-            continue
-        readme = Path(inspect.getfile(module)).with_name("README.md")
-        for member in vars(module).values():
-            function = getattr(member, "python_func", None)
-            if function is not None and function.__module__ == name:
-                yield function.__name__, readme.read_text(encoding="utf-8")
-
-
-def _docstring(text: str) -> str:
-    escaped = text.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    # Argo and Kubernetes fill in these in every command.
-    harmless = escaped.replace("{{", "{ {").replace("$(", "$ (")
-    return f'"""\n{harmless}\n"""\n'
+def _brief(program: str) -> str:
+    """A program with the first paragraph of its function's docstring."""
+    lines = program.split("\n")
+    for node in ast.parse(program).body:
+        text = ast.get_docstring(node) if isinstance(node, ast.FunctionDef) else None
+        if text:
+            whole = node.body[0]  # type: ignore[attr-defined]
+            indent = " " * whole.col_offset
+            first = text.partition("\n\n")[0].replace("\n", f"\n{indent}")
+            lines[whole.lineno - 1 : whole.end_lineno] = [f'{indent}"""{first}"""']
+    return "\n".join(lines)
 
 
 def _shown(default: object) -> str:
