@@ -298,16 +298,17 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     pipelines = repositories / "pipelines"
     files = {
         argo / "manifests/base/controller/kustomization.yaml": (
-            "resources: [account.yaml, config.yaml]\n"
+            "resources: [account.yaml, config.yaml, controller.yaml]\n"
         ),
         argo / "manifests/base/controller/account.yaml": _account("argo"),
         argo / "manifests/base/controller/config.yaml": _CONFIG,
+        argo / "manifests/base/controller/controller.yaml": _CONTROLLER,
         pipelines / "manifests/kustomize/third-party/argo/base/kustomization.yaml": (
             "resources:\n- https://github.com/argoproj/argo-workflows/manifests/base/controller"
             "?ref=v9.9.9&timeout=60s\n"
         ),
         pipelines / "manifests/kustomize/env/platform-agnostic/kustomization.yaml": (
-            "resources: [../../third-party/argo/base]\n"
+            "namespace: kubeflow\nresources: [../../third-party/argo/base]\n"
         ),
         pipelines / "manifests/kustomize/cluster-scoped-resources/kustomization.yaml": (
             "resources: [account.yaml]\n"
@@ -333,6 +334,13 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     assert "name: argo" in rendered
     assert "retryPolicy: Always" in rendered
     assert "OnError" not in rendered
+    (controller,) = [
+        one for one in yaml.safe_load_all(rendered) if one["kind"] == "Deployment"
+    ]  # fmt: skip
+    (container,) = controller["spec"]["template"]["spec"]["containers"]
+    variables = {one["name"]: one for one in container["env"]}
+    assert (1 << 20) < int(variables["MAX_WORKFLOW_SIZE"]["value"]) < 1.5 * (1 << 20)
+    assert "LEADER_ELECTION_IDENTITY" in variables
     assert "name: kfp" in (tmp_path / "right" / "cluster-scoped.yaml").read_text()
 
 
@@ -346,6 +354,23 @@ data:
       templateDefaults:
         retryStrategy:
           retryPolicy: OnError
+"""
+
+_CONTROLLER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: workflow-controller}
+spec:
+  selector: {matchLabels: {app: workflow-controller}}
+  template:
+    metadata: {labels: {app: workflow-controller}}
+    spec:
+      containers:
+      - name: workflow-controller
+        image: workflow-controller
+        env:
+        - name: LEADER_ELECTION_IDENTITY
+          valueFrom: {fieldRef: {fieldPath: metadata.name}}
 """
 
 
