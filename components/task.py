@@ -10,8 +10,8 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
     DEFECTORY_STORE    the store's folder; without it nothing outlives the task
     DEFECTORY_SPOOL    a folder for notices of finished tasks, read by a process that logs them to
                        MLflow; without it the task logs itself
-    DEFECTORY_LEASE    a file that is locked while a step computes, so that the tasks of one
-                       machine do not compete for its cores or its accelerator
+    DEFECTORY_LANES    a folder of files, one of which is locked while a step computes, so that
+                       the tasks of one machine do not compete for its cores or its accelerator
     DEFECTORY_RUN      the id of the pipeline's run in KFP, by which MLflow's runs find each other
     DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
                        in a fork (components/warm.py); without it a step computes in its task
@@ -27,7 +27,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from components.progress import LABEL, say
 from components.retry import patiently
@@ -49,9 +49,12 @@ from components.warm import Call, Done, perform, perform_warm
 
 STORE = "DEFECTORY_STORE"
 SPOOL = "DEFECTORY_SPOOL"
-LEASE = "DEFECTORY_LEASE"
+LANES = "DEFECTORY_LANES"
 RUN = "DEFECTORY_RUN"
 WARM = "DEFECTORY_WARM"
+
+_LOOK = 0.05
+"""Seconds between two looks for a free lane."""
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,8 @@ def run(
         stack.enter_context(_locked(slot.path.with_suffix(".lock"), "the same step of another run"))
         reused = slot.finished
         if not reused:
-            if lease := os.environ.get(LEASE):
-                stack.enter_context(_locked(Path(lease)))
+            if lanes := os.environ.get(LANES):
+                stack.enter_context(_lane(Path(lanes)))
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
             call = Call(
@@ -284,13 +287,30 @@ def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path, holder: str = "") -> Iterator[None]:
+def _locked(path: Path, holder: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if holder:
-                say(f"waits for {holder}")
+            say(f"waits for {holder}")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _lane(folder: Path) -> Iterator[None]:
+    """Hold one file of a folder, the first that is free."""
+    with contextlib.ExitStack() as stack:
+        lanes = [stack.enter_context(path.open("w")) for path in sorted(folder.iterdir())]
+        while not any(_taken(lane) for lane in lanes):
+            time.sleep(_LOOK)
+        yield
+
+
+def _taken(lane: IO[str]) -> bool:
+    try:
+        fcntl.flock(lane, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -1,11 +1,13 @@
 """What a run will do, how long it may take and how much disk it may need, told before it starts.
 
-Time is work times rate. Work follows from the settings: images, or images times steps, times the
-area of an image. Rates come from the records of steps that this store has finished, and otherwise
-from one measured run of the quickstart on two CPU cores; the table says which.
+Time is work times rate, where tasks of one step compute side by side in as many lanes as the
+machine has (pipelines/run.py). Work follows from the settings: images, or images times steps, times
+the area of an image. Rates come from the records of steps that this store has finished, and
+otherwise from one measured run of the quickstart on two CPU cores; the table says which.
 """
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +37,7 @@ SECONDS_PER_WORK = {
     "report": 0.0,
     "base_model": 0.0,
 }
-"""Seconds for one unit of work at 96 px on two CPU cores, with the tiny base model."""
+"""Seconds for one unit of work at 96 px on one of two CPU cores, with the tiny base model."""
 
 _REFERENCE_AREA = 96 * 96
 
@@ -49,7 +51,7 @@ class Line:
         what: What it will do, for people.
         tasks: How many tasks of the DAG it is.
         work: Work of all its tasks, units of the step.
-        seconds: Estimated time; None where no rate is known for this machine.
+        seconds: Estimated time from its first task to its last; None where no rate is known for this machine.
         bytes: Estimated disk.
     """
 
@@ -62,7 +64,7 @@ class Line:
 
 
 def estimate(
-    config: Config, photos: int, base_bytes: int, store: Path, accelerated: bool
+    config: Config, photos: int, base_bytes: int, store: Path, lanes: int, accelerated: bool
 ) -> tuple[list[Line], str]:
     """The table of a run, and a sentence that says where its times come from.
 
@@ -71,6 +73,7 @@ def estimate(
         photos: Number of photos.
         base_bytes: Size of the base model; 0 where unknown.
         store: The store, for the rates of earlier runs.
+        lanes: How many steps compute at once.
         accelerated: Whether a GPU will compute; the built-in rates then do not hold.
     """
     rates = _measured(store)
@@ -78,8 +81,9 @@ def estimate(
     lines = []
     for step, what, tasks, work, size in _work(config, photos, base_bytes):
         rate = rates.get(step, None if accelerated else SECONDS_PER_WORK[step])
-        start = tasks * _START_UP
-        seconds = None if rate is None and work else start + work * (rate or 0.0)
+        rounds = math.ceil(tasks / lanes)
+        one = _START_UP + work / tasks * (rate or 0.0)
+        seconds = None if rate is None and work else rounds * one
         lines.append(Line(step, what, tasks, work, seconds, size))
     if known:
         return lines, "times from steps that this store has finished"

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from components.data_versioning.source import fetched
 from components.fraction import folder
 from components.store import place
-from components.task import LEASE, SPOOL, STORE, WARM, read_record
+from components.task import LANES, SPOOL, STORE, WARM, read_record
 from pipelines.config import Config
 from pipelines.console import Console
 from pipelines.docker import EngineFailed, containers, named_files
@@ -127,6 +127,32 @@ def _execute(request: Request) -> list[Notice]:
     return collector.notices
 
 
+def lanes() -> int:
+    """How many steps compute at once on this machine.
+
+    The operations of a small network are too short to share: two steps on half of the cores each
+    get half as much again done as one after the other on all of them. Of an accelerator there is
+    one, and KFP's local runner does two tasks of a loop at once at most.
+    """
+    return 1 if Path("/dev/nvidia0").exists() or _cores() < 2 else 2
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _prepared(folder: Path, count: int) -> Path:
+    """A folder with a file for every lane."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [str(number) for number in range(count)]
+    for path in folder.iterdir():
+        if path.name not in names:
+            path.unlink()
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
 @contextlib.contextmanager
 def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
     """KFP's runner, and where the tasks find the photos: `data` and `revision`."""
@@ -135,8 +161,9 @@ def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
     environment = {
         STORE: str(request.store),
         SPOOL: str(request.out / _SPOOL_FOLDER),
-        LEASE: str(request.store / "lease.lock"),
+        LANES: str(_prepared(request.store / "lanes", lanes())),
         "PYTHONUNBUFFERED": "1",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(_cores() // lanes()),
         **{name: os.environ.get(name, value) for name, value in _MEMORY.items()},
     }
     if request.runner == "subprocess":

@@ -1,8 +1,9 @@
 """Train the embedded start: `python -m components.mask_rcnn.pretrain --out FOLDER`.
 
 The small Mask R-CNN learns to find and to name the marks of procedural textures. Interrupted, it
-continues where it was when started again with the same arguments. The folder holds the weights in
-half precision and `training.json` (procedure, curve, quality, time, machine).
+continues where it was when started again with the same arguments. With `--start` it goes on from
+another such start instead of from nothing. The folder holds the weights in half precision and
+`training.json` (procedure, curve, quality, time, machine).
 """
 
 import argparse
@@ -24,7 +25,7 @@ from components.mask_rcnn.backend import Backend, build
 from components.mask_rcnn.batches import Example, draw, stack
 from components.mask_rcnn.regimes import learning_rate
 from components.mask_rcnn.settings import MaskRCNNSettings
-from components.mask_rcnn.start import FILE, without_names
+from components.mask_rcnn.start import FILE, take, without_names
 from components.progress import say, track
 from components.textures.draw import Mark
 from components.textures.marks import MARKS
@@ -32,6 +33,8 @@ from components.textures.pool import Pool, fill
 
 SIDE = 96
 """Pixels; anchors and heads are made for it."""
+
+ABOUT = "training.json"
 
 _NAMES = tuple(name for name in MARKS if name != "uneven")
 """What is learnt: a broad region of other brightness has no edge to be found."""
@@ -81,7 +84,14 @@ def textures(pool: Pool, seed: int) -> Textures:
 
 
 def pretrain(
-    out: Path, steps: int, batch: int, peak: float, count: int, seed: int, workers: int
+    out: Path,
+    steps: int,
+    batch: int,
+    peak: float,
+    count: int,
+    seed: int,
+    workers: int,
+    start: Path | None = None,
 ) -> None:
     """Train into `out`, which appears when it is complete.
 
@@ -93,6 +103,7 @@ def pretrain(
         count: Number of textures.
         seed: Of textures, weights and batches; the next seed's first textures are held out.
         workers: Processes that draw textures.
+        start: A folder that `pretrain` wrote, to go on from.
     """
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
@@ -103,6 +114,8 @@ def pretrain(
     settings = MaskRCNNSettings(backbone="resnet18", size="small", weights="")
     torch.manual_seed(seed)
     backend = build(settings, len(_NAMES), SIDE)
+    if start is not None:
+        take(backend.module, start)
     optimizer = torch.optim.AdamW(backend.module.parameters(), lr=peak, weight_decay=1e-4)
     checkpoint = Checkpoint(
         work / "checkpoint.safetensors",
@@ -132,6 +145,7 @@ def pretrain(
     _write(out, backend, checkpoint, {
         "steps": steps, "batch": batch, "learning rate": peak, "textures": count, "seed": seed,
         "marks": _NAMES, "side": SIDE,
+        "before": json.loads((start / ABOUT).read_text()) if start else None,
     }, quality(backend, fill(seed + 1, _HELD_OUT, SIDE, workers)))  # fmt: skip
 
 
@@ -188,7 +202,7 @@ def _write(
         "seconds": sum(seconds for _, seconds in checkpoint.curves["seconds"]),
         "loss": checkpoint.curves["loss"],
     }
-    (out / "training.json").write_text(json.dumps(about, indent=1) + "\n")
+    (out / ABOUT).write_text(json.dumps(about, indent=1) + "\n")
     say(", ".join(f"{name} {value:.3g}" for name, value in measured.items()))
 
 
@@ -196,6 +210,7 @@ def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(prog="python -m components.mask_rcnn.pretrain")
     parser.add_argument("--out", type=Path, required=True, help="folder of the result")
+    parser.add_argument("--start", type=Path, help="folder of a start to go on from")
     parser.add_argument("--steps", type=int, default=3000, help="optimiser steps")
     parser.add_argument("--batch", type=int, default=6, help="pictures a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
@@ -211,6 +226,7 @@ def main() -> None:
         chosen.textures,
         chosen.seed,
         chosen.workers,
+        chosen.start,
     )
 
 

@@ -36,7 +36,16 @@ def load_start(module: nn.Module) -> None:
         ValueError: If the weights cannot be fetched, or are those of another network.
     """
     with _folder() as folder:
-        weights = load_file(folder / FILE)
+        take(module, folder)
+
+
+def take(module: nn.Module, folder: Path) -> None:
+    """Put a start in a folder into torchvision's network, `resnet18` and `small`.
+
+    Raises:
+        ValueError: If the weights are those of another network.
+    """
+    weights = load_file(folder / FILE)
     weights = {name: value.float() for name, value in weights.items()}
     wanted = set(without_names(dict(module.state_dict())))
     if wanted != set(weights):

@@ -49,7 +49,7 @@ class TorchvisionBackend(Backend):
         backbone, levels = _backbone(settings, small, load=not trained)
         sizes = anchor_sizes(resolution, levels + 1)
         heads = (
-            _small_heads(levels, backbone.out_channels, classes, resolution)
+            _small_heads(backbone.out_channels, classes)
             if small
             else {"num_classes": classes + 1, "box_detections_per_img": MOST_DETECTIONS}
         )
@@ -66,7 +66,8 @@ class TorchvisionBackend(Backend):
         )
         if settings.weights == EMBEDDED and not trained:
             load_start(self.module)
-        self.module.to(device)
+        # Colours of a pixel side by side: detecting takes 0.6 of the time on a CPU.
+        self.module.to(device, memory_format=torch.channels_last)
         self.device = device
         self._bf16 = settings.bf16 and device.type == "cuda"
 
@@ -76,7 +77,7 @@ class TorchvisionBackend(Backend):
         height, width = images.shape[-2:]
         targets = [_target(one, height, width, self.device) for one in truth]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            losses = self.module(list(images.to(self.device)), targets)
+            losses = self.module(list(self._moved(images)), targets)
         return torch.stack([one.float() for one in losses.values()]).sum()
 
     @torch.no_grad()
@@ -84,8 +85,11 @@ class TorchvisionBackend(Backend):
         """Detections of every image; see `Backend`."""
         self.module.eval()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            found = self.module(list(images.to(self.device)))
+            found = self.module(list(self._moved(images)))
         return [_detections(one) for one in found]
+
+    def _moved(self, images: Tensor) -> Tensor:
+        return images.to(self.device, memory_format=torch.channels_last)
 
 
 def _backbone(
@@ -119,17 +123,18 @@ def _backbone(
     return backbone, len(kept)
 
 
-def _small_heads(levels: int, channels: int, classes: int, resolution: int) -> dict[str, Any]:
+def _small_heads(channels: int, classes: int) -> dict[str, Any]:
     """Heads and counts with which a step at 96 px takes fractions of a second on two cores.
 
     What costs there is RoIAlign and the convolutions of the mask head, both in proportion to the
     regions sampled.
     """
-    names = [str(level) for level in range(levels)]
 
     def pool(side: int) -> MultiScaleRoIAlign:
-        # One sample a bin: the regions are smaller than the bins are many.
-        return MultiScaleRoIAlign(names, side, 1, canonical_scale=resolution // 2)
+        # As published, a region covers 7 to 14 cells of the level it is pooled from (224 px at
+        # stride 16). In a frame of 96 px that is the finest level for every region; from a coarser
+        # one a crack is lost. One sample a bin: the regions are smaller than the bins are many.
+        return MultiScaleRoIAlign(["0"], side, 1)
 
     return {
         "box_roi_pool": pool(7),

@@ -10,7 +10,7 @@ from components.data_versioning.inspect import Inspection
 from pipelines.config import Config
 from pipelines.estimate import estimate
 from pipelines.overrides import describe
-from pipelines.run import Request
+from pipelines.run import Request, lanes
 
 
 def announce(request: Request, found: Inspection) -> None:
@@ -24,6 +24,7 @@ def announce(request: Request, found: Inspection) -> None:
         found.photos,
         _base_bytes(config),
         request.store,
+        lanes(),
         accelerated=Path("/dev/nvidia0").exists(),
     )
     table = Table(box=None, header_style="bold", pad_edge=False)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from components.settings import Settings
 from components.store import RECORD
-from components.task import LEASE, SPOOL, STORE, WARM, Record, read_record
+from components.task import LANES, SPOOL, STORE, WARM, Record, read_record
 from pipelines.overrides import override
 from pipelines.presets import preset
 from pipelines.run import Request, execute
@@ -107,7 +107,7 @@ def main() -> None:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name not in (STORE, SPOOL, LEASE, WARM)
+            if name not in (STORE, SPOOL, LANES, WARM)
         }
         started = time.perf_counter()
         subprocess.run(

@@ -10,8 +10,10 @@ from pipelines.presets import preset
 QUICK = preset("quickstart")
 
 
-def _seconds(config: Config, store: Path, step: str, accelerated: bool = False) -> float | None:
-    lines, _ = estimate(config, 100, 10_000_000, store, accelerated)
+def _seconds(
+    config: Config, store: Path, step: str, lanes: int = 1, accelerated: bool = False
+) -> float | None:
+    lines, _ = estimate(config, 100, 10_000_000, store, lanes, accelerated)
     (line,) = [line for line in lines if line.step == step]
     return line.seconds
 
@@ -33,7 +35,7 @@ def _finished(store: Path, steps: int, seconds: float) -> None:
 
 
 def test_every_step_of_the_configuration_has_a_row(tmp_path: Path) -> None:
-    lines, _ = estimate(QUICK, 100, 10_000_000, tmp_path, False)
+    lines, _ = estimate(QUICK, 100, 10_000_000, tmp_path, 2, False)
 
     assert {line.step for line in lines} == set(Config.model_fields) - {"run"} | {"synthetic_set"}
 
@@ -64,3 +66,12 @@ def test_what_was_measured_here_counts_more_than_what_was_measured_elsewhere(
 
     assert before and after and after > 3 * before
     assert abs(after - 3 * 5000) < 0.1 * after
+
+
+def test_three_tasks_in_two_lanes_take_as_long_as_two_in_one(tmp_path: Path) -> None:
+    _finished(tmp_path, steps=QUICK.hypernetwork.steps, seconds=5000)
+
+    after = _seconds(QUICK, tmp_path, "hypernetwork", lanes=2)
+
+    assert len(QUICK.run.fractions) == 3
+    assert after and abs(after - 2 * 5000) < 0.1 * after

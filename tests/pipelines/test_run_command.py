@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from stand_in import StandIn
 
-from components.task import LEASE, SPOOL, STORE, WARM
+from components.task import LANES, SPOOL, STORE, WARM
 from pipelines import run
 
 Said = tuple[int, str, str]
@@ -25,7 +25,15 @@ def defectory_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """Runs the command in this process; what it puts into the environment is taken out again."""
     from pipelines.cli import main
 
-    for name in (STORE, SPOOL, LEASE, "PYTHONUNBUFFERED", "MLFLOW_LOGGING_LEVEL", *run._MEMORY):
+    for name in (
+        STORE,
+        SPOOL,
+        LANES,
+        "PYTHONUNBUFFERED",
+        "OMP_NUM_THREADS",
+        "MLFLOW_LOGGING_LEVEL",
+        *run._MEMORY,
+    ):
         monkeypatch.setenv(name, "")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from components.store import RECORD
-from components.task import LEASE, SPOOL, STORE
+from components.task import LANES, SPOOL, STORE
 from components.tracking import Tracker
 from pipelines import run
 from pipelines.presets import preset
@@ -25,7 +25,15 @@ REPORT = {
 @pytest.fixture
 def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Request]:
     """A run into an empty folder; what it puts into the environment is taken out again."""
-    for name in (STORE, SPOOL, LEASE, "PYTHONUNBUFFERED", "MLFLOW_LOGGING_LEVEL", *run._MEMORY):
+    for name in (
+        STORE,
+        SPOOL,
+        LANES,
+        "PYTHONUNBUFFERED",
+        "OMP_NUM_THREADS",
+        "MLFLOW_LOGGING_LEVEL",
+        *run._MEMORY,
+    ):
         monkeypatch.setenv(name, "")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(run, "_warm_server", lambda log: contextlib.nullcontext())
