@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What infra/kind/up and infra/minikube/up do alike once there is a cluster. Sourced, not run.
-# The script that sources it sets `context` (of kubectl) and defines `on_nodes REFERENCE`, whether
-# the nodes have an image, and `load REFERENCE...`, which brings images that Docker has here.
+# The script that sources it sets `context` (of kubectl) and `node` (the container that is the node),
+# and defines `on_nodes REFERENCE`, whether the node has an image.
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -76,29 +76,53 @@ secret() {
 
 secret_value() { k -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
 
-# Ours must be brought to the nodes, unless a registry has them; of the others, those that are on
-# this machine already need no network. All at once, because they share layers.
+# load REFERENCE...: images that Docker has here, straight into the node's containerd. `kind load` and
+# `minikube image load` write them to a file first, some 9 GB, on some machines into memory. And where
+# Docker keeps its images in containerd, as new installations do, what it saves names every platform of
+# an image and has one: kind fails over those that are missing (its issue 3795), and minikube ends well
+# whatever it could not load.
+load() {
+  local snapshotter
+  # Not everywhere containerd's default: on some file systems kind takes another.
+  snapshotter=$(docker exec "${node:?}" containerd config dump |
+    sed -nE "s/^ *snapshotter = ['\"]([a-z-]+)['\"]\$/\1/p" | sed -n 1p)
+  docker save "$@" |
+    docker exec --privileged -i "$node" ctr --namespace=k8s.io images import \
+      --digests ${snapshotter:+--snapshotter="$snapshotter"} - >/dev/null
+}
+
+absent() {
+  local reference
+  for reference in "$@"; do
+    on_nodes "$reference" || echo "$reference"
+  done
+}
+
+# Ours must be brought to the node, unless a registry has them: all at once, because they share
+# layers. Of the others, those that are on this machine already need no network.
 load_images() {
-  local set reference wanted=()
+  local set reference wanted=() others=()
   for set in data diffusion detection; do
     reference=$(own_image "$set")
     case $reference in
       *@sha256:*) ;;
-      *) wanted+=("$reference") ;;
+      *) on_nodes "$reference" || wanted+=("$reference") ;;
     esac
   done
-  while read -r reference; do
+  if [ ${#wanted[@]} -gt 0 ]; then
+    say "loads ${wanted[*]}"
+    load "${wanted[@]}" || fail "the images do not reach the node; the engine says above why"
+    wait_for "the images on the node" 10 absent "${wanted[@]}"
+  fi
+  mapfile -t others < <(listed_images)
+  for reference in "${others[@]}"; do
     case $reference in */kindest/node:* | */kicbase:*) continue ;; esac
     reference=$(mirrored "$reference")
-    if docker image inspect "$reference" >/dev/null 2>&1; then wanted+=("$reference"); fi
-  done < <(listed_images)
-  local missing=()
-  for reference in ${wanted[@]+"${wanted[@]}"}; do
-    on_nodes "$reference" || missing+=("$reference")
+    if docker image inspect "$reference" >/dev/null 2>&1 && ! on_nodes "$reference"; then
+      say "loads $reference"
+      load "$reference" || say "  that failed; the node fetches it itself"
+    fi
   done
-  [ ${#missing[@]} -gt 0 ] || return 0
-  say "loads ${missing[*]}"
-  load "${missing[@]}"
 }
 
 install_kfp() {

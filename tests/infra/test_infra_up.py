@@ -74,7 +74,8 @@ case "$*" in
   version) echo "kind v0.32.0 go1.26" ;;
   "get clusters") cat "$STATE/clusters" 2>/dev/null ;;
   "create cluster"*) echo defectory > "$STATE/clusters"; cp "${@: -1}" "$STATE/cluster.yaml" ;;
-  "load docker-image"*) shift 4; printf '%s\\n' "$@" >> "$STATE/loaded" ;;
+  "export kubeconfig"*) ;;
+  *) exit 9 ;;
 esac
 exit 0
 """
@@ -85,7 +86,6 @@ case "$*" in
   "profile list -o json") cat "$STATE/profiles" 2>/dev/null ;;
   "start "*) echo '{"invalid": [], "valid": [{"Name": "defectory"}]}' > "$STATE/profiles" ;;
   *" image ls") cat "$STATE/loaded" 2>/dev/null ;;
-  *" image load "*) shift 4; printf '%s\\n' "$@" >> "$STATE/loaded" ;;
   *) exit 9 ;;
 esac
 exit 0
@@ -95,7 +95,16 @@ _DOCKER = """
 case "$*" in
   "info --format {{.NCPU}} {{.MemTotal}}") echo "8 16000000000" ;;
   "info"*) echo /nowhere ;;
+  "start "*) ;;
   "exec"*inspecti*) grep -qxF "${@: -1}" "$STATE/loaded" 2>/dev/null ;;
+  "exec"*"config dump") printf "[plugins]\\n  snapshotter = ''\\n    snapshotter = 'native'\\n" ;;
+  "save "*) shift; printf '%s\\n' "$@" ;;
+  "exec"*" -i "*" images import "*" -")
+    # What names platforms that it has not cannot be taken whole.
+    case "$*" in *--all-platforms*) echo "content digest: not found" >&2; exit 1 ;; esac
+    saved=$(cat)
+    if grep -qF "${REFUSED:-nothing}" <<<"$saved"; then exit 1; fi
+    [ -n "${LOST:-}" ] || echo "$saved" >> "$STATE/loaded" ;;
   "image inspect "*mysql*) exit 0 ;;
   "image inspect "*) exit 1 ;;
 esac
@@ -183,6 +192,8 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
     assert [one for one in loaded[3:] if "mysql" not in one] == []
     assert "defectory deploy --profile kind" in calls
     assert "waits for KFP's deployments" in first.stderr
+    node = {"kind": "defectory-control-plane", "minikube": "defectory"}[cluster]
+    assert re.search(rf"exec .*-i {node} ctr .* import .*--snapshotter=native -$", calls, re.M)
     if cluster == "kind":
         assert "kind create cluster" in calls
         ports = yaml.safe_load((place / "state" / "cluster.yaml").read_text())["nodes"][0]
@@ -201,8 +212,7 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
     assert second.returncode == 0, second.stderr
     again = _calls(place)
     assert "kind create cluster" not in again
-    assert "kind load" not in again
-    assert " image load " not in again
+    assert "docker save" not in again
     assert " create " not in again
     assert "rollout restart" not in again
     after = {
@@ -210,6 +220,26 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
         and not path.name.startswith(("applied", "calls"))
     }  # fmt: skip
     assert after == before
+
+
+@pytest.mark.parametrize("cluster", ["kind", "minikube"])
+def test_up_ends_where_the_node_does_not_get_our_images(cluster: str, place: Path) -> None:
+    refused = _up(place, cluster, REFUSED="defectory/data")
+    lost = _up(place, cluster, LOST="yes")
+
+    assert refused.returncode == lost.returncode == 1
+    assert "the images do not reach the node" in refused.stderr
+    assert "gave up on the images on the node" in lost.stderr
+    assert "still missing: defectory/data:0.1.0-abc123" in lost.stderr
+    assert "waits for KFP" not in refused.stderr + lost.stderr
+
+
+def test_an_image_of_others_that_cannot_be_loaded_is_left_to_the_node(place: Path) -> None:
+    done = _up(place, REFUSED="mysql")
+
+    assert done.returncode == 0, done.stderr
+    assert "that failed; the node fetches it itself" in done.stderr
+    assert "mysql" not in (place / "state" / "loaded").read_text()
 
 
 def test_up_repairs_what_is_gone(place: Path) -> None:
