@@ -308,8 +308,13 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
             "?ref=v9.9.9&timeout=60s\n"
         ),
         pipelines / "manifests/kustomize/env/platform-agnostic/kustomization.yaml": (
-            "namespace: kubeflow\nresources: [../../third-party/argo/base]\n"
+            "namespace: kubeflow\n"
+            "resources: [../../third-party/argo/base, ../../third-party/seaweedfs/base]\n"
         ),
+        pipelines / "manifests/kustomize/third-party/seaweedfs/base/kustomization.yaml": (
+            "resources: [seaweedfs.yaml]\n"
+        ),
+        pipelines / "manifests/kustomize/third-party/seaweedfs/base/seaweedfs.yaml": _STORE,
         pipelines / "manifests/kustomize/cluster-scoped-resources/kustomization.yaml": (
             "resources: [account.yaml]\n"
         ),
@@ -334,13 +339,15 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     assert "name: argo" in rendered
     assert "retryPolicy: Always" in rendered
     assert "OnError" not in rendered
-    (controller,) = [
-        one for one in yaml.safe_load_all(rendered) if one["kind"] == "Deployment"
-    ]  # fmt: skip
-    (container,) = controller["spec"]["template"]["spec"]["containers"]
-    variables = {one["name"]: one for one in container["env"]}
+    objects = tuple(yaml.safe_load_all(rendered))
+    by_name = {one["name"]: one for _, one, _ in containers(objects)}
+    variables = {one["name"]: one for one in by_name["workflow-controller"]["env"]}
     assert (1 << 20) < int(variables["MAX_WORKFLOW_SIZE"]["value"]) < 1.5 * (1 << 20)
     assert "LEADER_ELECTION_IDENTITY" in variables
+    # Each of three collections grows by 7 volumes.
+    *before, volumes = by_name["seaweedfs"]["args"]
+    assert before == ["server", "-dir=/data", "-s3"]
+    assert int(volumes.removeprefix("-volume.max=")) > 3 * 7
     assert "name: kfp" in (tmp_path / "right" / "cluster-scoped.yaml").read_text()
 
 
@@ -371,6 +378,22 @@ spec:
         env:
         - name: LEADER_ELECTION_IDENTITY
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
+"""
+
+
+_STORE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: seaweedfs}
+spec:
+  selector: {matchLabels: {app: seaweedfs}}
+  template:
+    metadata: {labels: {app: seaweedfs}}
+    spec:
+      containers:
+      - name: seaweedfs
+        image: seaweedfs
+        args: [server, -dir=/data, -s3]
 """
 
 
