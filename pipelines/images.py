@@ -17,11 +17,11 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from secrets import token_hex
 
 from components.image import REGISTRY, SETS, DependencySet, built_file, image, name, repository
 from pipelines.refusal import SERVER, Refusal
@@ -165,38 +165,43 @@ def _make(
 ) -> Built:
     version = project_version()
     about = [f"VERSION={version}", f"REVISION={git_revision() or 'unknown'}", *_source()]
-    with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
-        noted = Path(folder) / "id"
-        command = [
-            "docker", "build",
-            "--progress", "plain",
-            "--file", str(FOLDER / f"{dependencies}.Dockerfile"),
-            "--iidfile", str(noted),
-            *(["--network", network] if network else []),
-            *secrets,
-        ]  # fmt: skip
-        for argument in [*arguments, *(about if dependencies != GROUND else [])]:
-            command += ["--build-arg", argument]
-        sys.stderr.write(f"builds {dependencies}\n")
-        done = subprocess.run(
-            [*command, str(PROJECT)],
-            env=os.environ | {"DOCKER_BUILDKIT": "1"},
-            stdout=sys.stderr,
-            check=False,
+    # Of this build alone: where a builder keeps what it built to itself, nothing has the name.
+    made = name(dependencies, f"{version}-{token_hex(6)}", registry)
+    command = [
+        "docker", "build",
+        "--progress", "plain",
+        "--file", str(FOLDER / f"{dependencies}.Dockerfile"),
+        "--tag", made,
+        *(["--network", network] if network else []),
+        *secrets,
+    ]  # fmt: skip
+    for argument in [*arguments, *(about if dependencies != GROUND else [])]:
+        command += ["--build-arg", argument]
+    sys.stderr.write(f"builds {dependencies}\n")
+    done = subprocess.run(
+        [*command, str(PROJECT)],
+        # Attestations say when an image was built, and an engine that keeps its images in
+        # containerd makes them part of the id: it would change although nothing else did.
+        env=os.environ | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        stdout=sys.stderr,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ImagesFailed(
+            f"the image {dependencies!r} was not built; the engine says above why. It needs "
+            "BuildKit (the package docker-buildx-plugin, or docker-buildx), the base image "
+            "(--base), a package index (--pip, --certificates) and, for detectron2, its "
+            "repository (--detectron2)"
         )
-        if done.returncode != 0:
-            raise ImagesFailed(
-                f"the image {dependencies!r} was not built; the engine says above why. It needs "
-                "BuildKit (the package docker-buildx-plugin, or docker-buildx), the base image "
-                "(--base), a package index (--pip, --certificates) and, for detectron2, its "
-                "repository (--detectron2)"
-            )
-        identity = noted.read_text().strip()
+    # Not from --iidfile: what buildx writes there an engine that keeps its images in containerd
+    # may not know, and other engines write nothing.
+    identity = _docker("image", "inspect", "--format", "{{.Id}}", made)
     reference = name(dependencies, tag(version, identity), registry)
     # The plain version is for people; nothing that is compiled names it.
     for one in (reference, name(dependencies, version, registry)):
-        _docker("tag", identity, one)
-    size = int(_docker("image", "inspect", "--format", "{{.Size}}", identity))
+        _docker("tag", made, one)
+    _docker("rmi", made)
+    size = int(_docker("image", "inspect", "--format", "{{.Size}}", reference))
     return Built(reference, None, identity, size)
 
 

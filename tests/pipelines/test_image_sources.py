@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from components.image import BUILT
 from pipelines import images
 from pipelines.images import Build, ImagesFailed, build
 
@@ -30,6 +31,57 @@ def tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).symlink_to(str(shutil.which(name)))
     monkeypatch.setenv("PATH", str(folder))
     return folder
+
+
+CONTAINERD = """#!/bin/sh
+# As an engine that keeps its images in containerd: an id is that of the attestations too, and what
+# buildx notes as the id is not known.
+case "$1 $2" in
+"version "*) echo 29.0.0 ;;
+"build "*)
+    while [ $# -gt 1 ]; do
+        case "$1" in
+        --tag) built=$2 ;;
+        --iidfile) echo sha256:0123456789abcdef > "$2" ;;
+        esac
+        shift
+    done
+    if [ -n "$BUILDX_NO_DEFAULT_ATTESTATIONS" ]; then content=fedcba9876543210; else content=$$; fi
+    [ -n "$KEPT" ] || echo "sha256:$content" > "$0.$(echo "$built" | tr / _)" ;;
+"image inspect")
+    for known; do :; done
+    case "$*" in
+    *Id*) cat "$0.$(echo "$known" | tr / _)" ;;
+    *Size*) [ -f "$0.$(echo "$known" | tr / _)" ] && echo 1000 ;;
+    esac ;;
+"tag "*) cp "$0.$(echo "$2" | tr / _)" "$0.$(echo "$3" | tr / _)" ;;
+"rmi "*) rm "$0.$(echo "$2" | tr / _)" ;;
+esac
+"""
+
+
+def test_an_image_keeps_its_name_where_the_engine_keeps_images_in_containerd(
+    tools: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("tr", "cp", "rm"):
+        (tools / name).symlink_to(str(shutil.which(name, path="/usr/bin:/bin")))
+    (tools / "docker").write_text(CONTAINERD)
+    monkeypatch.setenv(BUILT, str(tmp_path / "built.json"))
+    monkeypatch.delenv("BUILDX_NO_DEFAULT_ATTESTATIONS", raising=False)
+
+    first, second = (build(Build(registry="own.example"))["diffusion"] for _ in range(2))
+
+    assert first == second
+    assert first.id == "sha256:fedcba9876543210"
+    assert first.reference.endswith("-fedcba987654")
+    names = {path.name for path in tools.glob("docker.own.example_*_diffusion:*")}
+    plain = f"docker.own.example_defectory_diffusion:{images.project_version()}"
+    assert names == {f"docker.{first.reference.replace('/', '_')}", plain}
+
+    # A builder that gives the engine nothing: what an earlier build left is not taken for it.
+    monkeypatch.setenv("KEPT", "yes")
+    with pytest.raises(ImagesFailed, match="image inspect"):
+        build(Build(registry="own.example"))
 
 
 @pytest.fixture
