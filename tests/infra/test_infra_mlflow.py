@@ -107,10 +107,15 @@ def _environment(objects: tuple[Object, ...], container: Object) -> dict[str, st
     return values
 
 
-def _status(port: int, path: str, host: str) -> int:
+def _status(port: int, path: str, host: str, origin: str = "") -> int:
+    """What a request gets; with an origin, one that a page of that origin makes for data."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
-        connection.request("GET", path, headers={"Host": host})
+        if origin:
+            headers = {"Host": host, "Origin": origin, "Content-Type": "application/json"}
+            connection.request("POST", path, '{"max_results": 5}', headers)
+        else:
+            connection.request("GET", path, headers={"Host": host})
         return connection.getresponse().status
     finally:
         connection.close()
@@ -141,6 +146,16 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
     }  # fmt: skip
+    # Where it starts cannot be written in its container.
+    image = tmp_path / "image"
+    image.mkdir()
+    # What the README asks for behind a proxy.
+    outside = "mlflow.example.com"
+    hosts = f"{settings['MLFLOW_SERVER_ALLOWED_HOSTS']},{outside}"
+    proxied = {
+        "MLFLOW_SERVER_ALLOWED_HOSTS": hosts,
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": f"https://{outside}",
+    }
 
     with (
         _postgres(settings["PGDATABASE"], settings["PGUSER"]) as (database, _),
@@ -149,7 +164,7 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
         place = {"PGHOST": "127.0.0.1", "PGPORT": str(database), "MLFLOW_S3_ENDPOINT_URL": endpoint}
         subprocess.run(
             upgrade["command"], env={**_environment(objects, upgrade), **place, **own},
-            cwd=tmp_path, check=True, capture_output=True, timeout=240,
+            cwd=image, check=True, capture_output=True, timeout=240,
         )  # fmt: skip
         port = _free_port()
         changed = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}",
@@ -157,7 +172,7 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
         assert set(changed) <= set(serve["command"])
         server = subprocess.Popen(
             [changed.get(one, one) for one in serve["command"]],
-            env={**settings, **place, **own}, cwd=tmp_path,
+            env={**settings, **place, **own, **proxied}, cwd=image,
         )  # fmt: skip
         try:
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
@@ -169,9 +184,14 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
             assert _status(port, api, tracking.removeprefix("http://")) == 200
             assert _status(port, api, "localhost:8081") == 200
             assert _status(port, api, "evil.example:5000") == 403
+            data = "/ajax-api/2.0/mlflow/experiments/search"
+            assert _status(port, data, "localhost:8081", "http://localhost:8081") == 200
+            assert _status(port, data, outside, f"https://{outside}") == 200
+            assert _status(port, data, "localhost:8081", "https://evil.example") == 403
         finally:
             server.terminate()
             server.wait(60)
+        assert list(image.iterdir()) == []
         _look_into(database, settings, endpoint, bucket)
 
 

@@ -1,6 +1,7 @@
 """The cluster has what the compiled package names."""
 
 import re
+from ipaddress import ip_address, ip_network
 
 import pytest
 from infra_manifests import INFRA, OVERLAYS, WITH_MLFLOW, everything, named, overlay
@@ -128,6 +129,29 @@ def test_nobody_calls_a_step() -> None:
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": names.PART_OF}},
         "policyTypes": ["Ingress"],
     }
+
+
+@pytest.mark.parametrize("cluster", ["kind", "minikube"])
+def test_a_browser_of_this_machine_reaches_mlflow_and_other_pods_do_not(cluster: str) -> None:
+    rules = named(overlay(cluster), "NetworkPolicy", "mlflow")["spec"]["ingress"]
+    blocks = [
+        source["ipBlock"] for rule in rules for source in rule["from"] if "ipBlock" in source
+    ]
+
+    def lets_in(address: str) -> bool:
+        one = ip_address(address)
+        return any(
+            one in ip_network(block["cidr"])
+            and not any(one in ip_network(part) for part in block.get("except", []))
+            for block in blocks
+        )
+
+    # Gateways of Docker's networks: as it comes, minikube's, and where a company set other ones.
+    gateways = ("172.18.0.1", "192.168.49.1", "10.200.3.1", "10.244.0.1")
+    assert [one for one in gateways if not lets_in(one)] == []
+    # Both clusters' pods are in 10.244.0.0/16.
+    pods = ("10.244.0.2", "10.244.3.17", "8.8.8.8")
+    assert [one for one in pods if lets_in(one)] == []
 
 
 def test_a_site_can_set_every_key_that_steps_read() -> None:
