@@ -6,6 +6,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from infra_manifests import INFRA, OVERLAYS, WITH_MLFLOW, everything, named, overlay
 
+from components.placement.place import POOL, place
 from pipelines import names
 from pipelines.profiles import PROFILES
 
@@ -63,13 +64,33 @@ def test_pools_of_many_nodes_share_one_store() -> None:
     assert len(set(classes.values())) == 3
 
 
-def test_clouds_differ_by_values_only() -> None:
-    for name in ("gpu-gke", "gpu-eks"):
+def test_clouds_differ_by_values_and_by_one_object() -> None:
+    for name, own in (("gpu-gke", "defectory-store"), ("gpu-eks", "mlflow-pod-identity")):
         more = [one["metadata"]["name"] for one in overlay(name) if one not in overlay("gpu")]
         less = [one["metadata"]["name"] for one in overlay("gpu") if one not in overlay(name)]
         assert less == [names.STORE_CLAIM]
-        agents = ["mlflow-pod-identity"] if name == "gpu-eks" else []
-        assert sorted(more) == sorted([names.STORE_CLAIM, *agents])
+        assert sorted(more) == sorted([names.STORE_CLAIM, own])
+
+
+def test_on_gke_the_store_is_opened_for_the_group_that_steps_are_in() -> None:
+    job = named(overlay("gpu-gke"), "Job", "defectory-store")
+    pod = job["spec"]["template"]["spec"]
+    (opens,), (tries,) = pod["initContainers"], pod["containers"]
+
+    # images/*.Dockerfile: steps run as 65532:0.
+    assert pod["securityContext"]["runAsGroup"] == 0
+    assert [one["securityContext"]["runAsUser"] for one in (opens, tries)] == [0, 65532]
+    assert [one["command"][-1] for one in (opens, tries)] == [
+        one["volumeMounts"][0]["mountPath"] for one in (opens, tries)
+    ]
+    assert [one["persistentVolumeClaim"]["claimName"] for one in pod["volumes"]] == [
+        names.STORE_CLAIM
+    ]
+    step = place("cpu", spot=False)
+    assert pod["nodeSelector"] == step.selector
+    assert [one for one in step.tolerations if one["key"] == POOL] == [
+        {"operator": "Equal", **one} for one in pod["tolerations"]
+    ]
 
 
 def test_on_eks_mlflow_reaches_the_agent_that_has_its_key_and_nothing_else_by_it() -> None:
@@ -134,9 +155,7 @@ def test_nobody_calls_a_step() -> None:
 @pytest.mark.parametrize("cluster", ["kind", "minikube"])
 def test_a_browser_of_this_machine_reaches_mlflow_and_other_pods_do_not(cluster: str) -> None:
     rules = named(overlay(cluster), "NetworkPolicy", "mlflow")["spec"]["ingress"]
-    blocks = [
-        source["ipBlock"] for rule in rules for source in rule["from"] if "ipBlock" in source
-    ]
+    blocks = [source["ipBlock"] for rule in rules for source in rule["from"] if "ipBlock" in source]
 
     def lets_in(address: str) -> bool:
         one = ip_address(address)
