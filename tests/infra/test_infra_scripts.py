@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
@@ -283,6 +284,42 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
         "SSL_CERT_FILE": "/store/ca.pem",
     }
     assert not list(infra.glob(".render.*"))
+
+
+@pytest.mark.parametrize(
+    ("site", "own"),
+    [
+        ("HTTPS_PROXY=http://proxy:3128\n", []),
+        ("HTTPS_PROXY=http://proxy:3128\nNO_PROXY=.plant.example\n", [".plant.example"]),
+    ],
+)
+def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(
+    site: str, own: list[str], tmp_path: Path
+) -> None:
+    done = _run(_copied(tmp_path, site) / "render", "existing")
+
+    assert done.returncode == 0, done.stderr
+    (settings,) = [
+        one["data"] for one in yaml.safe_load_all(done.stdout) if one["kind"] == "ConfigMap"
+    ]
+    assert settings["HTTPS_PROXY"] == "http://proxy:3128"
+    direct = settings["NO_PROXY"].split(",")
+    assert direct[: len(own)] == own
+    # As KFP 2.17 writes them: backend/src/v2/metadata/env.go, backend/src/v2/config/env.go.
+    for address in ("metadata-grpc-service.kubeflow.svc.cluster.local",
+                    "ml-pipeline.kubeflow.svc.cluster.local", "mlflow.defectory.svc"):  # fmt: skip
+        assert [one for one in direct if one.startswith(".") and address.endswith(one)], address
+    # Kubernetes' own, as kind, EKS and GKE number it.
+    ranges = [ip_network(one) for one in direct if "/" in one]
+    for address in ("10.96.0.1", "172.20.0.1", "34.118.224.1"):
+        assert [one for one in ranges if ip_address(address) in one], address
+
+
+def test_without_a_proxy_nothing_is_said_of_one(tmp_path: Path) -> None:
+    done = _run(_copied(tmp_path, "") / "render", "existing")
+
+    assert done.returncode == 0, done.stderr
+    assert "_PROXY" not in done.stdout
 
 
 def test_render_of_an_overlay_that_is_not_there_names_those_that_are() -> None:
