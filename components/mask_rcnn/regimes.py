@@ -79,6 +79,16 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * (1 + math.cos(math.pi * (step - rise + 1) / (steps - rise + 1))) / 2
 
 
-def validation_steps(steps: int, validations: int) -> list[int]:
-    """After how many steps the validation part is scored: evenly spread, the last step included."""
-    return sorted({max(round(steps * (one + 1) / validations), 1) for one in range(validations)})
+def validation_steps(steps: int, validations: int, share: float) -> list[int]:
+    """After how many steps the validation part is scored, in any regime.
+
+    Evenly spread, the last step included, and where the images change: the learning rate has ended
+    there, and few real images may undo what many synthetic ones taught.
+
+    Args:
+        steps: Optimiser steps of the training.
+        validations: Number of the evenly spread ones.
+        share: Share of the steps before the change.
+    """
+    spread = {max(round(steps * (one + 1) / validations), 1) for one in range(validations)}
+    return sorted(spread | ({pretraining(steps, share)} - {0}))

@@ -143,7 +143,8 @@ class _Training:
     def run(self, plan: Sequence[Source], pools: dict[Source, Pool]) -> int | None:
         """Do the steps that are not done; returns the step at which the loss was not finite."""
         steps = self.settings.steps
-        validated = set(validation_steps(steps, self.settings.validations))
+        chosen = self.settings
+        validated = set(validation_steps(steps, chosen.validations, chosen.pretrain_share))
         done = self.checkpoint.load()
         for step in track(range(done, steps), "training", total=steps, done=done):
             loss = self._step(step, pools[plan[step]])

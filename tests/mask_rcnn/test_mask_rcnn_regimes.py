@@ -64,9 +64,13 @@ def test_the_rate_starts_anew_where_the_images_change(
     assert rates[first:] == after
 
 
-@given(st.integers(1, 500), st.integers(1, 100))
-def test_the_last_step_is_validated(steps: int, validations: int) -> None:
-    found = validation_steps(steps, validations)
+@given(STEPS, st.integers(1, 100), SHARES)
+def test_the_last_step_and_the_last_synthetic_one_are_validated(
+    steps: int, validations: int, share: float
+) -> None:
+    found = validation_steps(steps, validations, share)
+    first = sources("synthetic_then_real", steps, share).count("synthetic")
     assert found[-1] == steps
-    assert len(found) == min(len(set(found)), validations)
+    assert first in found
     assert found == sorted(set(found)) and found[0] >= 1
+    assert min(steps, validations) <= len(found) <= validations + 1
