@@ -51,7 +51,8 @@ class Line:
         what: What it will do, for people.
         tasks: How many tasks of the DAG it is.
         work: Work of all its tasks, units of the step.
-        seconds: Estimated time from its first task to its last; None where no rate is known for this machine.
+        seconds: Estimated time, with tasks side by side; None where no rate is known for this
+            machine.
         bytes: Estimated disk.
     """
 

@@ -77,7 +77,7 @@ class TorchvisionBackend(Backend):
         height, width = images.shape[-2:]
         targets = [_target(one, height, width, self.device) for one in truth]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            losses = self.module(list(self._moved(images)), targets)
+            losses = self.module(list(images.to(self.device)), targets)
         return torch.stack([one.float() for one in losses.values()]).sum()
 
     @torch.no_grad()
@@ -85,11 +85,8 @@ class TorchvisionBackend(Backend):
         """Detections of every image; see `Backend`."""
         self.module.eval()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            found = self.module(list(self._moved(images)))
+            found = self.module(list(images.to(self.device)))
         return [_detections(one) for one in found]
-
-    def _moved(self, images: Tensor) -> Tensor:
-        return images.to(self.device, memory_format=torch.channels_last)
 
 
 def _backbone(
