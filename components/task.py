@@ -44,6 +44,7 @@ from components.store import (
     place,
 )
 from components.viewer import page as page_of
+from components.viewer import readme
 from components.viewer import table as table_of
 from components.warm import Call, Done, perform, perform_warm
 
@@ -143,8 +144,8 @@ def run(
         output: KFP artifact that receives the result.
         label: Name of this task for people; the step's name by default.
         metrics: KFP metrics artifact that receives the numbers.
-        page: KFP HTML artifact that receives the step's page, or its pictures.
-        table: KFP Markdown artifact that receives the numbers as a table.
+        page: KFP HTML artifact that receives the step's page, or its pictures, and its README.
+        table: KFP Markdown artifact that receives the numbers as a table, and the step's README.
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
         code: Digest that the step's code must have, from the pipeline's package; any when empty.
@@ -232,7 +233,7 @@ def run(
             )  # fmt: skip
             slot.finish(asdict(record))
         _hand_over(slot, output, metrics, label, reused)
-        _show(slot.result, label, page, table)
+        _show(slot.result, label, module, page, table)
     say("is done already" if reused else f"done in {seconds:.1f} s")
 
 
@@ -244,9 +245,9 @@ def _timed(call: Call) -> tuple[Done, float]:
     return done, time.monotonic() - started
 
 
-def _show(result: Path, label: str, page: Any | None, table: Any | None) -> None:
+def _show(result: Path, label: str, module: str, page: Any | None, table: Any | None) -> None:
     record = read_record(result)
-    shown = (label, record.metrics, record.warnings)
+    shown = (label, record.metrics, record.warnings, readme(module))
     if page is not None:
         Path(page.path).write_text(page_of(result, *shown), encoding="utf-8")
     if table is not None:

@@ -1,10 +1,11 @@
-"""What the KFP UI shows of a finished step: its pictures and numbers, as HTML or Markdown.
+"""What the KFP UI shows of a finished step: pictures, numbers and README, as HTML or Markdown.
 
 The UI shows one file, so pictures are inside it.
 """
 
 import base64
 import html
+import importlib.resources
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +16,26 @@ _STYLE = (
     "td,th{padding:.15rem .7rem;text-align:left;border-bottom:1px solid #eee}"
     "td{font-variant-numeric:tabular-nums}"
 )
+_END = "</body>"
 
 
-def page(result: Path, title: str, metrics: Mapping[str, float], warnings: list[str]) -> str:
+def readme(module: str) -> str:
+    """The README of a step, by any module of its folder; empty where it has none."""
+    package = module.rpartition(".")[0]
+    if not package:
+        return ""
+    # In an installation from a wheel and in an image it lies beside the modules as well.
+    file = importlib.resources.files(package) / "README.md"
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
+
+
+def page(
+    result: Path,
+    title: str,
+    metrics: Mapping[str, float],
+    warnings: list[str],
+    about: str = "",
+) -> str:
     """The page of a finished step: its own `*.html` if it made one, else pictures and numbers.
 
     Args:
@@ -25,9 +43,10 @@ def page(result: Path, title: str, metrics: Mapping[str, float], warnings: list[
         title: Name of the task.
         metrics: Its numbers.
         warnings: Sentences that come first.
+        about: The step's README, which is folded up at the end.
     """
     for own in sorted(result.glob("*.html")):
-        return own.read_text(encoding="utf-8")
+        return _with_readme(own.read_text(encoding="utf-8"), about)
     said = "".join(f"<p><strong>{html.escape(one)}</strong></p>" for one in warnings)
     rows = "".join(
         f"<tr><td>{html.escape(name)}</td><td>{_number(value)}</td></tr>"
@@ -40,18 +59,47 @@ def page(result: Path, title: str, metrics: Mapping[str, float], warnings: list[
         for path in sorted((result / "preview").glob("*.png"))
     )
     table = f"<table>{rows}</table>" if rows else ""
-    return (
+    return _with_readme(
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'>"
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style></head>"
-        f"<body><h1>{html.escape(title)}</h1>{said}{figures}{table}</body></html>\n"
+        f"<body><h1>{html.escape(title)}</h1>{said}{figures}{table}{_END}</html>\n",
+        about,
     )
 
 
-def table(title: str, metrics: Mapping[str, float], warnings: list[str]) -> str:
-    """A step's numbers as a table in Markdown."""
-    said = "".join(f"> {_plain(one)}\n\n" for one in warnings)
-    rows = "".join(f"| {_plain(name)} | {_number(value)} |\n" for name, value in metrics.items())
-    return f"# {_plain(title)}\n\n{said}| what | value |\n|---|---|\n{rows}"
+def table(
+    title: str,
+    values: Mapping[str, float | str],
+    said: list[str],
+    about: str = "",
+) -> str:
+    """What there is to know of a finished step as a table in Markdown.
+
+    Args:
+        title: Name of the task.
+        values: Its numbers, or words.
+        said: Sentences that come first.
+        about: The step's README, which comes last.
+    """
+    first = "".join(f"> {_plain(one)}\n\n" for one in said)
+    rows = "".join(
+        f"| {_plain(name)} | {_plain(value) if isinstance(value, str) else _number(value)} |\n"
+        for name, value in values.items()
+    )
+    head = f"# {_plain(title)}\n\n{first}| what | value |\n|---|---|\n{rows}"
+    return f"{head}\n---\n\n{about}\n" if about else head
+
+
+def _with_readme(text: str, about: str) -> str:
+    """A page with a README at the end of its body, as it is written, its lines wrapped."""
+    if not about:
+        return text
+    folded = (
+        "<details><summary>README of this step</summary>"
+        f"<pre style='white-space:pre-wrap'>{html.escape(about)}</pre></details>"
+    )
+    body, end, rest = text.rpartition(_END)
+    return f"{body}{folded}{end}{rest}" if end else text + folded
 
 
 def _plain(text: str) -> str:

@@ -155,7 +155,8 @@ def _finish(spec: Any) -> None:
 
     Argo keeps a program and a component's inputs some ten times for every task of a run, in one
     object of at most 1 MiB, and a run whose object grows beyond that ends with an error. So of a
-    step's docstring its first paragraph stays, which KFP's UI shows with the task's command; the
+    step's docstring its first paragraph stays, which KFP's UI shows with the task's command, and
+    the step's README is in what the task shows there when it is done (components/viewer.py); the
     parameters of the pipeline keep their descriptions.
     """
     from google.protobuf import json_format

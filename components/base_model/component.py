@@ -10,6 +10,7 @@ def base_model(
     settings: str,
     code: str,
     model: dsl.Output[dsl.Model],
+    page: dsl.Output[dsl.HTML],
 ):
     """Fetch the diffusion model that everything starts from.
 
@@ -17,6 +18,7 @@ def base_model(
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
         model: A folder in the diffusers format, safetensors only.
+        page: Its size, and its samples where it has some, for the UI.
     """
     from components.base_model.settings import BaseModelSettings
     from components.task import run
@@ -27,5 +29,6 @@ def base_model(
         settings=BaseModelSettings.read(settings),
         inputs={},
         output=model,
+        page=page,
         code=code,
     )

@@ -2,11 +2,13 @@
 
 import os
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from components.final_status.webhook import post
 from components.history import Note, history
 from components.progress import LABEL, say
 from components.task import SPOOL, STORE
+from components.viewer import readme, table
 
 UI = "DEFECTORY_UI_URL"
 """Environment variable with the address of the KFP UI, for links."""
@@ -39,7 +41,7 @@ class Ending:
 
 
 def close_run(
-    *, run: str, data: str, notify: bool, said: str, task: str, error: str | None
+    *, run: str, data: str, notify: bool, said: str, task: str, error: str | None, page: str
 ) -> None:
     """Record a run's final state.
 
@@ -50,6 +52,7 @@ def close_run(
         said: The state that KFP gives.
         task: The part of the pipeline that the state is of.
         error: KFP's message, if it gives one.
+        page: Markdown file for how it ended.
     """
     os.environ[LABEL] = "final_status"
     past = history(os.environ.get(STORE, ""))
@@ -72,6 +75,10 @@ def close_run(
         end(run, state, ending.error)
     if notify:
         post({"pipeline": "defectory", **asdict(ending)})
+    told = {name: value for name, value in asdict(ending).items() if value}
+    Path(page).write_text(
+        table("Final status", told, [f"{state}{since}"], readme(__name__)), encoding="utf-8"
+    )
 
 
 def final_state(said: str, note: Note | None, kept: bool) -> str:

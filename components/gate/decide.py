@@ -10,6 +10,7 @@ from components.data_versioning.settings import DataSettings
 from components.fraction import percent
 from components.history import History, Note
 from components.progress import say
+from components.viewer import table
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,24 @@ class Decision:
         """Whether there is anything to do."""
         return not self.note.unchanged
 
-    def page(self) -> str:
-        """The decision in Markdown, for the KFP UI."""
+    def page(self, about: str) -> str:
+        """The decision in Markdown, for the KFP UI.
+
+        Args:
+            about: The step's README, which comes last.
+        """
         if self.note.unchanged:
             head = f"Nothing to do: run {self.note.unchanged} had the same data, code and settings."
         else:
             head = "This run goes ahead."
         named = ", ".join(percent(one) for one in self.fractions)
-        return (
-            f"# Gate\n\n{head}\n\n| what | value |\n|---|---|\n"
-            f"| photos | `{self.note.digest}` |\n| code and images | `{self.note.package}` |\n"
-            f"| settings | `{self.note.config}` |\n| fractions | {named} |\n"
-        )
+        values = {
+            "photos": f"`{self.note.digest}`",
+            "code and images": f"`{self.note.package}`",
+            "settings": f"`{self.note.config}`",
+            "fractions": named,
+        }
+        return table("Gate", values, [head], about)
 
 
 def configure(

@@ -11,6 +11,7 @@ from components.gate.decide import Decision, Request, configure, decide
 from components.history import history
 from components.progress import LABEL
 from components.task import SPOOL, STORE
+from components.viewer import readme
 from components.warm import named
 
 
@@ -62,7 +63,7 @@ def open_run(
     Path(outputs["photos"]).write_text(decision.note.digest)
     Path(outputs["fractions"]).write_text(",".join(folder(one) for one in fractions))
     Path(outputs["whole"]).write_text(whole)
-    Path(page).write_text(decision.page(), encoding="utf-8")
+    Path(page).write_text(decision.page(readme(__name__)), encoding="utf-8")
     if not os.environ.get(SPOOL):
         _log(decision)
     return decision.proceed

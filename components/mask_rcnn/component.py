@@ -61,6 +61,7 @@ def judge(
     settings: str,
     code: str,
     network: dsl.Output[dsl.Model],
+    page: dsl.Output[dsl.HTML],
 ):
     """Train the segmenter on real photos that later says whether synthetic defects are there.
 
@@ -74,6 +75,7 @@ def judge(
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
         network: The trained segmenter and its predictions.
+        page: Predictions on the validation part, for the UI.
     """
     from components.fraction import percent
     from components.mask_rcnn.settings import MaskRCNNSettings
@@ -86,6 +88,7 @@ def judge(
         settings=MaskRCNNSettings.read(settings, steps=steps),
         inputs={"dataset": dataset},
         output=network,
+        page=page,
         scalars={"fraction": float(fraction), "regime": "real", "seed": seed},
         code=code,
     )

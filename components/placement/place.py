@@ -1,6 +1,9 @@
 """From the name of a node pool to what Kubernetes asks for: a node selector and tolerations."""
 
+import json
 from dataclasses import dataclass
+
+from components.viewer import readme, table
 
 POOL = "defectory.dev/pool"
 """Label and taint (NoSchedule) of the nodes of a pool; its value is the pool's name."""
@@ -23,6 +26,12 @@ class Placement:
 
     selector: dict[str, str]
     tolerations: list[dict[str, str]]
+
+    def page(self) -> str:
+        """The choice in Markdown, for the KFP UI."""
+        values = {"node selector": self.selector, "tolerations": self.tolerations}
+        shown = {name: f"`{json.dumps(value)}`" for name, value in values.items()}
+        return table("Placement", shown, [], readme(__name__))
 
 
 def place(pool: str, spot: bool) -> Placement:

@@ -7,23 +7,30 @@ from pathlib import Path
 from components.history import history
 from components.progress import LABEL
 from components.task import SPOOL, STORE
+from components.viewer import readme, table
 
 FILES = ("report.html", "summary.json", "overview.png")
 
 
-def publish(run: str, report: Path) -> None:
+def publish(run: str, report: Path, page: Path) -> None:
     """Register a run.
 
     Args:
         run: Id of the run in KFP.
         report: Folder of the report and the summary.
+        page: Markdown file for what was registered.
     """
     os.environ[LABEL] = "publication"
     past = history(os.environ.get(STORE, ""))
     note = past.read(run) if past is not None else None
     if past is not None and note is not None:
         past.finish(note, datetime.now(UTC).isoformat(timespec="seconds"))
+    files = [path for name in FILES if (path := report / name).is_file()]
     if not os.environ.get(SPOOL):
         from components.tracking import keep
 
-        keep(run, [path for name in FILES if (path := report / name).is_file()])
+        keep(run, files)
+    values = {"run": f"`{run}`", "files": ", ".join(f"`{one.name}`" for one in files)}
+    page.write_text(
+        table("Publication", values, ["All steps are done."], readme(__name__)), encoding="utf-8"
+    )

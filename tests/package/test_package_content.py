@@ -70,6 +70,14 @@ def test_every_step_says_in_one_paragraph_what_it_does(package: Package) -> None
     assert looked_at == len(package.executors)
 
 
+def test_every_task_has_something_to_look_at_in_the_ui(package: Package) -> None:
+    for task in package.tasks:
+        made = task.component["outputDefinitions"].get("artifacts", {}).values()
+        kinds = {one["artifactType"]["schemaTitle"] for one in made}
+
+        assert kinds & {"system.HTML", "system.Markdown"}, task.name
+
+
 def test_a_run_fits_into_the_object_that_argo_keeps_it_in(package: Package) -> None:
     config = preset(PROFILES[package.path.stem].preset)
     times = {

@@ -1,5 +1,8 @@
 """From a pool's name to what Kubernetes asks for."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 from components.placement.component import placement
 from components.placement.place import place
 
@@ -28,9 +31,13 @@ def test_spot_nodes_will_do_only_where_they_may() -> None:
     assert not tolerates(place("synthesis", spot=False).tolerations, "defectory.dev/spot", "true")
 
 
-def test_the_run_s_choice_of_pool_comes_before_the_profile_s() -> None:
-    mine, _ = placement.python_func(pool="training", node_pool="a100", spot=False)
-    own, _ = placement.python_func(pool="training", node_pool="", spot=False)
+def test_the_run_s_choice_of_pool_comes_before_the_profile_s(tmp_path: Path) -> None:
+    page = tmp_path / "table"
+    table = SimpleNamespace(path=str(page))
+    own, _ = placement.python_func(pool="training", node_pool="", spot=False, table=table)
+    mine, _ = placement.python_func(pool="training", node_pool="a100", spot=False, table=table)
 
+    assert '{"defectory.dev/pool": "a100"}' in page.read_text()
+    assert "# placement" in page.read_text(), "its README"
     assert mine == {"defectory.dev/pool": "a100"}
     assert own == {"defectory.dev/pool": "training"}

@@ -1,5 +1,6 @@
 """The pipeline's parameters, on the real DAG: KFP runs it, only the steps' work is left out."""
 
+import html
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,6 +35,10 @@ CHANGES: dict[str, Any] = {
     "shards": 3,
     "fraction_50_percent": False,
 }
+
+
+PAGES = {"page", "table", "decision"}
+"""What KFP's UI shows of a task, by the name of the output."""
 
 
 @dataclass
@@ -132,8 +137,25 @@ def test_the_ui_gets_the_report_as_a_page(ran: Ran) -> None:
     (page,) = ran.root.glob("*/report/page")
     tables = [path.read_text() for path in ran.root.rglob("iou-evaluation/table")]
 
-    assert page.read_text() == "<html>the verdict</html>"
+    assert page.read_text().startswith("<html>the verdict")
     assert tables and all("| n | 1 |" in table for table in tables)
+
+
+def test_every_task_shows_the_readme_of_its_step(ran: Ran) -> None:
+    components = Path(__file__).parents[2] / "components"
+    parts = {path.parent.name: path.read_text().strip() for path in components.rglob("README.md")}
+    steps = {"judge": "mask_rcnn", "prior": "dreambooth", "plan": "synthesis",
+             "synthetic_set": "synthesis"}  # fmt: skip
+    looked_at = set()
+    for path in ran.root.rglob("*"):
+        if path.name in PAGES and path.is_file():
+            step = path.parent.name.replace("-", "_").rstrip("_0123456789")
+            assert parts[steps.get(step, step)] in html.unescape(path.read_text()), path
+            looked_at.add(step)
+
+    assert looked_at == {component.name.replace("-", "_") for component in STEPS} | {
+        "gate", "publication", "final_status",
+    }  # fmt: skip
 
 
 def test_what_did_not_change_is_not_done_again(ran: Ran) -> None:

@@ -1,6 +1,7 @@
 """A run's beginning and end: gate, publication, final status; on a real store, MLflow and HTTP."""
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -78,8 +79,10 @@ def _open(
     )  # fmt: skip
 
 
-def _close(run: str, said: str, notify: bool = True) -> None:
-    close_run(run=run, data="data.dvc", notify=notify, said=said, task="whole-run", error=None)
+def _close(run: str, said: str, notify: bool = True, page: str = os.devnull) -> None:
+    close_run(
+        run=run, data="data.dvc", notify=notify, said=said, task="whole-run", error=None, page=page
+    )
 
 
 def _report(folder: Path) -> Path:
@@ -91,7 +94,7 @@ def _report(folder: Path) -> Path:
 
 def _succeed(folder: Path, run: str, **what: Any) -> None:
     assert _open(folder, run, **what).proceed
-    publish(run, _report(folder))
+    publish(run, _report(folder), folder / "published")
     _close(run, "SUCCEEDED", notify=False)
 
 
@@ -233,9 +236,9 @@ def test_the_webhook_is_told_the_true_state(
     monkeypatch.setenv("DEFECTORY_UI_URL", "http://kfp.example/")
     _open(tmp_path, "run 1")
     if published:
-        publish("run 1", _report(tmp_path))
+        publish("run 1", _report(tmp_path), tmp_path / "published")
 
-    _close("run 1", said)
+    _close("run 1", said, page=str(tmp_path / "ending"))
 
     (told,) = webhook.posted
     assert told["path"] == f"/{SECRET}"
@@ -243,6 +246,7 @@ def test_the_webhook_is_told_the_true_state(
     assert told["link"] == "http://kfp.example/#/runs/details/run 1"
     assert bool(told["error"]) is (state != "SUCCEEDED")
     assert state in told["text"]
+    assert f"| state | {state} |" in (tmp_path / "ending").read_text()
     said_here = capsys.readouterr()
     assert SECRET not in said_here.out + said_here.err
 

@@ -72,6 +72,7 @@ def synthesis(
     settings: str,
     code: str,
     images: dsl.Output[dsl.Dataset],
+    table: dsl.Output[dsl.Markdown],
 ):
     """Draw one shard of the plan.
 
@@ -86,6 +87,7 @@ def synthesis(
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
         images: The shard's images.
+        table: How many they are, for the UI.
     """
     from components.fraction import percent
     from components.task import fraction_of, run
@@ -104,6 +106,7 @@ def synthesis(
             "control": control,
         },
         output=images,
+        table=table,
         scalars={"shard": int(shard), "shards": int(shards)},
         code=code,
     )
