@@ -47,7 +47,7 @@ class Parameter:
 
 
 def parameters(
-    config: Config, data: str = "", revision: str = "", digest: str = ""
+    config: Config, data: str = "", revision: str = "", digest: str = "", pools: bool = False
 ) -> tuple[Parameter, ...]:
     """All parameters of the pipeline of a configuration, in the order of the UI's form.
 
@@ -56,7 +56,13 @@ def parameters(
         data: Default of `data`.
         revision: Default of `revision`.
         digest: Default of `digest`.
+        pools: Whether there are pools of nodes to choose among.
     """
+    placing = (
+        Parameter("node_pool", "", "Node pool for the trainings and the synthesis, the value of "
+                  "the nodes' label defectory.dev/pool; the profile's own pools when empty."),
+        Parameter("spot", True, "Whether the synthesis may run on spot nodes."),
+    )  # fmt: skip
     return (
         Parameter("data", data, "Folder of photos, or a .dvc file, here or in a git repository "
                   "(https://host/owner/repo.git:path/data.dvc)."),
@@ -73,9 +79,7 @@ def parameters(
             for fraction in config.run.fractions
         ),
         *(_of_setting(name, setting, config) for name, setting in SETTINGS.items()),
-        Parameter("node_pool", "", "Node pool for the trainings and the synthesis, the value of "
-                  "the nodes' label defectory.dev/pool; the profile's own pools when empty."),
-        Parameter("spot", True, "Whether the synthesis may run on spot nodes."),
+        *(placing if pools else ()),
         Parameter("skip_unchanged", False, "End at once, without GPU work, when data, code, "
                   "images and settings equal those of the last successful run."),
         Parameter("notify", True, "Whether to post the run's final state to the webhook, where "

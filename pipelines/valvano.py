@@ -80,7 +80,8 @@ def pipeline(
         pinned: Whether a step refuses to run where its code is not that of this moment. With a
             profile it always does.
     """
-    offered = parameters(config, data, revision, digest)
+    pools = profile is not None and bool(profile.pools)
+    offered = parameters(config, data, revision, digest, pools)
     build = _Build(config, offered, profile, pinned or profile is not None)
 
     def valvano(*values: Any) -> None:
@@ -147,7 +148,7 @@ class _Build:
             )
             # KFP's local runner finds only a task's unnamed output in a condition or a loop.
             with dsl.If(opened.outputs["Output"] == True, name="changed"):  # noqa: E712
-                if self._profile is not None:
+                if self._profile is not None and self._profile.pools:
                     self._places = self._profile.place(given["node_pool"], given["spot"])
                 files = self._steps(given, opened.outputs)
                 self._edge(publication(run=run, report=files), "publication")

@@ -61,7 +61,7 @@ def test_parameters_are_typed_and_passed(deployed: Backend, defectory: Defectory
 def test_all_problems_of_parameters_are_told_at_once(
     deployed: Backend, defectory: Defectory
 ) -> None:
-    changes = ["nuon=x", "seed=seven", "spot=perhaps", "seed", "noun=a", "noun=b"]
+    changes = ["nuon=x", "seed=seven", "notify=perhaps", "seed", "noun=a", "noun=b"]
 
     done = defectory(
         "submit", "--endpoint", deployed.url, *(word for one in changes for word in ("--set", one))
@@ -78,6 +78,16 @@ def test_all_problems_of_parameters_are_told_at_once(
     assert deployed.runs == {}
 
 
+def test_a_choice_of_pools_is_refused_where_there_are_none(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, "--set", "node_pool=a100")
+
+    assert done.code == 2
+    assert "no parameter 'node_pool'" in done.err
+    assert deployed.runs == {}
+
+
 def test_values_out_of_range_are_refused_here(deployed: Backend, defectory: Defectory) -> None:
     done = defectory("submit", "--endpoint", deployed.url, "--set", "dreambooth_steps=-3")
 
@@ -91,7 +101,7 @@ def test_the_parameters_can_be_listed(deployed: Backend, defectory: Defectory) -
 
     assert done.code == 0, done.err
     assert "noun=surface" in done.out
-    assert "spot=true" in done.out
+    assert "notify=true" in done.out
     assert "rare word" in done.out.lower()
     assert deployed.runs == {}
 

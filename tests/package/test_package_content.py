@@ -42,18 +42,24 @@ def test_a_person_can_set_what_the_run_is_about(package: Package) -> None:
     assert len(switches) == len(config.run.fractions)
     assert set(package.parameters) >= {
         "data", "revision", "noun", "dreambooth_steps", "hypernetwork_steps", "mask_rcnn_steps",
-        "images", "samples", "shards", "seed", "node_pool", "spot",
+        "images", "samples", "shards", "seed",
     }  # fmt: skip
     assert package.parameters["shards"]["defaultValue"] == config.run.shards
     assert package.parameters["data"]["defaultValue"] == "data.dvc"
 
 
 def test_every_parameter_reaches_a_step(package: Package) -> None:
-    profile = PROFILES[package.path.stem]
     used = set(re.findall(r"componentInputParameter: (?:pipelinechannel--)?(\w+)", package.text))
-    unused = set(package.parameters) - used
 
-    assert unused <= (set() if profile.pools else {"node_pool", "spot"})
+    assert set(package.parameters) - used == set()
+
+
+def test_pools_can_be_chosen_where_there_are_some(gpu: Package, kind: Package) -> None:
+    choice = {"node_pool", "spot"}
+
+    assert choice <= set(gpu.parameters)
+    assert not choice & set(kind.parameters)
+    assert not any(f"| {name} |" in overview(kind.path) for name in choice)
 
 
 def test_every_step_says_in_one_paragraph_what_it_does(package: Package) -> None:

@@ -197,7 +197,7 @@ def test_parameters_are_flat_and_explained(name: str) -> None:
     offered = parameters(preset(name))
     inputs = _inputs(name)
 
-    assert len(offered) >= 17
+    assert len(offered) >= 15
     assert set(inputs) == {one.name for one in offered}
     kinds = {ParameterType.ParameterTypeEnum.Name(one.parameter_type) for one in inputs.values()}
     assert kinds == {"NUMBER_INTEGER", "STRING", "BOOLEAN"}, "no lists and no structures"
