@@ -17,6 +17,7 @@ from pipelines.config import Config
 from pipelines.elsewhere import refuse_secrets
 from pipelines.profiles import Profile
 from pipelines.refusal import Refusal
+from pipelines.size import size
 
 _ELSEWHERE = re.compile(r"([a-z][a-z0-9+.-]*://|[\w.-]+@[\w.-]+:).+:[^:]+\.dvc")
 _LATEST = re.compile(r"[^:@]*(:[0-9]+/[^:@]*)?(:latest)?")
@@ -41,9 +42,10 @@ def write_package(
 
     Raises:
         BadPackage: If something named is on this machine only, would show a password, or has no
-            revisions, or if the file cannot be written.
+            revisions, if Argo has no room for such a run, or if the file cannot be written.
     """
     problems = [*_bad_target(out), *_bad_data(data, revision), *_local_files(config)]
+    problems += filter(None, [size(config).refusal])
     if problems:
         raise BadPackage("\n".join(problems))
     # KFP reads it when it is imported, and it would change the package.

@@ -13,6 +13,9 @@ from pipelines.config import Config
 
 Scalar = str | int | bool
 
+SWITCH = "fraction_"
+"""What names of parameters that switch a fraction begin with."""
+
 SETTINGS = {
     "noun": "run.noun",
     "token": "run.token",
@@ -89,7 +92,7 @@ def parameters(
 
 def switch(fraction: float) -> str:
     """Name of the parameter that switches a fraction: `fraction_10_percent`."""
-    return f"fraction_{fraction * 100:g}_percent".replace(".", "_")
+    return f"{SWITCH}{fraction * 100:g}_percent".replace(".", "_")
 
 
 def signature(all_of: Sequence[Parameter]) -> inspect.Signature:

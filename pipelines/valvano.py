@@ -38,6 +38,7 @@ from pipelines.identity import code_of, package_of
 from pipelines.names import PIPELINE
 from pipelines.parameters import Parameter, docstring, parameters, signature
 from pipelines.profiles import Profile
+from pipelines.size import ClusterConfig
 
 STEPS = (
     base_model,
@@ -58,7 +59,6 @@ STEPS = (
 """Components that call a step, whose results the store and KFP's cache may give again."""
 
 _SUMMARY = "Learns to draw defects where a mask asks for them, and measures their worth."
-_SCHEMA = f"{Config.__module__}:{Config.__qualname__}"
 
 
 def pipeline(
@@ -116,6 +116,7 @@ class _Build:
             given: The pipeline's parameters by name, as KFP's channels.
         """
         run = dsl.PIPELINE_JOB_ID_PLACEHOLDER
+        schema = Config if self._profile is None else ClusterConfig
         ending = self._edge(
             final_status(run=run, data=given["data"], notify=given["notify"]), "final_status"
         )
@@ -141,7 +142,7 @@ class _Build:
                     ),
                     skip_unchanged=given["skip_unchanged"],
                     config=self._config.model_dump_json(),
-                    schema=_SCHEMA,
+                    schema=f"{schema.__module__}:{schema.__qualname__}",
                     package=package_of(self._codes),
                 ),
                 "gate",

@@ -57,7 +57,7 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def write(chosen: argparse.Namespace, out: Path) -> None:
-    """Compile what the arguments say into a file.
+    """Compile what the arguments say into a file, and say what a cluster needs for it.
 
     Raises:
         Refusal: With all problems.
@@ -65,6 +65,7 @@ def write(chosen: argparse.Namespace, out: Path) -> None:
     from pipelines import names
     from pipelines.package import BadPackage, write_package
     from pipelines.profiles import PROFILES
+    from pipelines.size import size
 
     profile = PROFILES[chosen.profile]
     config = _configuration(chosen, chosen.preset or profile.preset)
@@ -72,6 +73,8 @@ def write(chosen: argparse.Namespace, out: Path) -> None:
         write_package(config, profile, out, chosen.data or names.SAMPLE, chosen.revision)
     except BadPackage as error:
         raise Refusal(str(error)) from error
+    if warning := size(config).warning:
+        sys.stderr.write(f"{warning}\n")
 
 
 def _configuration(chosen: argparse.Namespace, preset_name: str) -> "Config":

@@ -168,12 +168,14 @@ def _check_times(chosen: argparse.Namespace) -> None:
 def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None") -> int:
     from pipelines.names import SERVICE_ACCOUNT
     from pipelines.operator import runs, schedules
-    from pipelines.operator.choice import chosen_values, chosen_version
+    from pipelines.operator.choice import chosen_values, chosen_version, room
 
     pipeline, version = chosen_version(server, chosen.pipeline, chosen.version)
     known, values, _ = chosen_values(
         version.pipeline_spec, chosen.changes, chosen.data, chosen.revision, pinning=False
     )
+    if warning := room(version.pipeline_spec, known, values):
+        sys.stderr.write(f"{warning}\n")
     if "skip_unchanged" in known:
         values.setdefault("skip_unchanged", True)
     zone = chosen.time_zone or "UTC"
@@ -208,17 +210,19 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
     from dataclasses import replace
 
     from pipelines.operator import runs, schedules
-    from pipelines.operator.choice import chosen_values, version_by_id
+    from pipelines.operator.choice import chosen_values, room, version_by_id
 
     before = found.schedule
     follows = bool(before.pipeline_id) and not before.version_id
     latest = chosen.latest or (follows and not chosen.version)
     running = replace(before, version_id="") if latest else before
     pipeline, version = version_by_id(server, chosen.pipeline, chosen.version, running)
-    _, values, _ = chosen_values(
+    known, values, _ = chosen_values(
         version.pipeline_spec, chosen.changes, chosen.data, chosen.revision, pinning=False,
         before=before.values,
     )  # fmt: skip
+    if warning := room(version.pipeline_spec, known, values):
+        sys.stderr.write(f"{warning}\n")
     wanted = replace(before, values=values, pipeline_id=pipeline)
     times = (chosen.cron, chosen.time_zone, chosen.server_time_zone)
     if any(times) or chosen.standard_time is not None:

@@ -61,7 +61,7 @@ def main(chosen: argparse.Namespace) -> int:
         )
 
     from pipelines.operator.access import access
-    from pipelines.operator.choice import chosen_values, chosen_version
+    from pipelines.operator.choice import chosen_values, chosen_version, room
     from pipelines.operator.server import Server
 
     server = Server(access(chosen))
@@ -73,6 +73,9 @@ def main(chosen: argparse.Namespace) -> int:
         for one in known.values():
             sys.stdout.write(f"{one.name}={one.text}\n    {one.description}\n")
         return 0
+
+    if warning := room(version.pipeline_spec, known, values):
+        sys.stderr.write(f"{warning}\n")
 
     from pipelines.names import SERVICE_ACCOUNT
     from pipelines.operator import runs

@@ -1,5 +1,6 @@
 """What a person chose to run: a version on the server, and values for its parameters."""
 
+import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -128,6 +129,40 @@ def chosen_values(
     require_all(given, known)
     _check_settings(given, known)
     return known, given, pinned
+
+
+def room(spec: Any, known: Mapping[str, Parameter], given: Mapping[str, Value]) -> str:
+    """What a cluster needs to keep a run of a version with these values; empty for nothing.
+
+    Args:
+        spec: The version's specification.
+        known: Its parameters.
+        given: Values for some of them.
+
+    Raises:
+        Refusal: If no cluster can keep it.
+    """
+    from pipelines.parameters import SWITCH
+    from pipelines.size import Size
+
+    values = {name: given.get(name, one.default) for name, one in known.items()}
+    trainings = _trainings(spec)
+    if "shards" not in values or not trainings:
+        return ""  # It is another pipeline.
+    switches = [bool(value) for name, value in values.items() if name.startswith(SWITCH)]
+    wanted = Size(sum(switches), int(values["shards"] or 0), trainings)
+    if wanted.refusal:
+        raise Refusal(wanted.refusal)
+    return wanted.warning
+
+
+def _trainings(spec: Any) -> int:
+    """How many segmenters a version trains for a fraction: its loop over a fixed list."""
+    for component in spec.get("pipeline_spec", spec)["components"].values():
+        for task in component.get("dag", {}).get("tasks", {}).values():
+            if fixed := task.get("parameterIterator", {}).get("items", {}).get("raw"):
+                return len(json.loads(fixed))
+    return 0
 
 
 def _check_settings(given: dict[str, Value], known: dict[str, Parameter]) -> None:

@@ -147,6 +147,33 @@ def test_a_password_in_the_datas_address_is_refused_and_not_repeated(
     assert backend.requests == []
 
 
+def test_a_run_for_which_argo_needs_more_room_is_told(
+    backend: Backend, defectory: Defectory
+) -> None:
+    words = ("deploy", "--profile", "kind", "--endpoint", backend.url)
+
+    silent = defectory(*words)
+    done = defectory(*words, "--set", "run.shards=20", "--version", "many")
+
+    assert (silent.code, silent.err) == (0, "")
+    assert done.code == 0, done.err
+    assert "98 tasks (3 fractions x (6 + 20 shards + 3 trainings) + 11)" in done.err
+    assert "set env deployment/workflow-controller MAX_WORKFLOW_SIZE=" in done.err
+    assert "many uploaded" in done.out
+
+
+def test_a_run_for_which_argo_has_no_room_is_not_deployed(
+    backend: Backend, defectory: Defectory
+) -> None:
+    done = defectory(
+        "deploy", "--profile", "kind", "--endpoint", backend.url, "--set", "run.shards=60"
+    )
+
+    assert done.code == 2
+    assert "218 tasks" in done.err
+    assert backend.requests == []
+
+
 def test_files_of_this_machine_are_refused_before_anything_is_asked(
     backend: Backend, defectory: Defectory, tmp_path: Path
 ) -> None:

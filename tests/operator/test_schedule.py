@@ -57,6 +57,22 @@ def test_making_it_again_otherwise_is_refused(deployed: Backend, schedule) -> No
     assert "schedule change nightly" in done.err
 
 
+def test_what_argo_has_no_room_for_is_not_scheduled(deployed: Backend, schedule) -> None:
+    refused = schedule("create", "nightly", "--cron", "@daily", "--set", "shards=60")
+    assert refused.code == 2
+    assert "218 tasks" in refused.err
+    assert deployed.recurring == {}
+
+    told = schedule("create", "nightly", "--cron", "@daily", "--set", "shards=20")
+    assert told.code == 0
+    assert "98 tasks" in told.err
+
+    refused = schedule("change", "nightly", "--set", "shards=60")
+    assert refused.code == 2
+    assert _only(deployed)["runtime_config"]["parameters"]["shards"] == 20
+    assert schedule("change", "nightly", "--set", "shards=2").err == ""
+
+
 def test_the_newest_version_can_be_followed(deployed: Backend, schedule) -> None:
     done = schedule("create", "nightly", "--cron", "@daily", "--latest")
 

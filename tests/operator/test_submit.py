@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from argo import tasks
-from conftest import Defectory, git, put
+from conftest import Defectory, Done, git, put
 from kfp_backend import Backend
 
 
@@ -94,6 +94,29 @@ def test_values_out_of_range_are_refused_here(deployed: Backend, defectory: Defe
     assert done.code == 2
     assert "--set dreambooth_steps" in done.err
     assert deployed.runs == {}
+
+
+def test_what_argo_has_no_room_for_is_refused_and_what_needs_more_is_told(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    def submit(*changes: str) -> Done:
+        words = (word for one in changes for word in ("--set", one))
+        return defectory("submit", "--endpoint", deployed.url, *words)
+
+    refused = submit("shards=60")
+    assert refused.code == 2
+    assert "218 tasks (3 fractions x (6 + 60 shards + 3 trainings) + 11)" in refused.err
+    assert "take fewer shards" in refused.err
+    assert deployed.runs == {}
+
+    told = submit("shards=60", "fraction_1_percent=false", "fraction_10_percent=false")
+    assert (told.code, told.err) == (0, ""), "only fractions that are on count"
+
+    told = submit("shards=20")
+    assert told.code == 0
+    assert "98 tasks" in told.err
+    assert "MAX_WORKFLOW_SIZE=1400000" in told.err
+    assert len(deployed.runs) == 2
 
 
 def test_the_parameters_can_be_listed(deployed: Backend, defectory: Defectory) -> None:

@@ -13,10 +13,8 @@ from compiled import PROJECT, Package, compile_package
 from google.protobuf import json_format
 from kfp import components
 from kfp.kubernetes import kubernetes_executor_config_pb2
-from workflow import LIMIT, workflow_size
 
 from components.data_versioning.askpass import CREDENTIALS
-from components.mask_rcnn.settings import REGIMES
 from pipelines import names
 from pipelines.package import overview
 from pipelines.presets import preset
@@ -82,18 +80,6 @@ def test_every_task_has_something_to_look_at_in_the_ui(package: Package) -> None
         kinds = {one["artifactType"]["schemaTitle"] for one in made}
 
         assert kinds & {"system.HTML", "system.Markdown"}, task.name
-
-
-def test_a_run_fits_into_the_object_that_argo_keeps_it_in(package: Package) -> None:
-    config = preset(PROFILES[package.path.stem].preset)
-    times = {
-        "fractions": len(config.run.fractions),
-        "shards": config.run.shards,
-        "regimes": len(REGIMES) * config.run.repeats,
-    }
-
-    # A tenth is left for what this leaves out: tries, messages and Kubernetes' own fields.
-    assert workflow_size(package, times) < 0.9 * LIMIT
 
 
 def test_programs_are_calls_into_the_package_of_the_image(package: Package) -> None:

@@ -137,6 +137,14 @@ def test_files_of_this_machine_are_refused_with_a_way_out(
         write_package(override(config, [OWN_COPY, change]), KIND, tmp_path / "p.yaml")
 
 
+def test_a_run_that_argo_has_no_room_for_is_refused(config: Config, tmp_path: Path) -> None:
+    changed = override(config, ["plan.images=500", "run.shards=200"])
+
+    with pytest.raises(BadPackage, match=r"220 tasks .*200 shards.*take fewer shards"):
+        write_package(changed, KIND, tmp_path / "p.yaml")
+    assert not list(tmp_path.iterdir())
+
+
 def test_all_reasons_are_told_at_once(config: Config, tmp_path: Path) -> None:
     changed = override(config, ["mask_rcnn.weights=/w.pt", "fid_evaluation.weights=/i.pt"])
     with pytest.raises(BadPackage) as caught:

@@ -22,6 +22,7 @@ from components.store import RECORD
 from components.task import RUN, SPOOL, STORE
 from pipelines.config import Config
 from pipelines.presets import preset
+from pipelines.size import ClusterConfig
 
 CONFIG = preset("smoke")
 SECRET = "T0K3N/in/the/path"
@@ -64,13 +65,15 @@ def _open(
     changes: str = "run.seed=0.0;run.shards=2",
     switches: str = "1=true",
     skip: bool = True,
+    schema: type = Config,
 ) -> Opened:
     outputs = {name: str(folder / name) for name in ("photos", "fractions", "whole")}
     proceed = open_run(
         run=run, data=data, revision="", digest=digest,
         texts={"run.noun": "tile", "run.token": "sks"}, changes=changes, switches=switches,
-        skip_unchanged=skip, config=config.model_dump_json(), schema="pipelines.config:Config",
-        package=package, outputs=outputs, page=str(folder / "page"),
+        skip_unchanged=skip, config=config.model_dump_json(),
+        schema=f"{schema.__module__}:{schema.__name__}", package=package, outputs=outputs,
+        page=str(folder / "page"),
     )  # fmt: skip
     written = {name: Path(path).read_text() for name, path in outputs.items()}
     return Opened(
@@ -266,6 +269,17 @@ def test_without_a_store_kfp_s_word_is_taken(
     _close("run 2", "FAILED")
 
     assert [one["state"] for one in webhook.posted] == ["SUCCEEDED", "FAILED"]
+
+
+def test_more_tasks_than_argo_has_room_for_end_at_the_gate_of_a_cluster(tmp_path: Path) -> None:
+    many = {"config": preset("quickstart"), "changes": "run.shards=60"}
+    few = {**many, "switches": "0.01=false;0.1=false;1=true"}
+    all_on = {**many, "switches": "0.01=true;0.1=true;1=true"}
+
+    with pytest.raises(ValueError, match=r"218 tasks .*take fewer shards"):
+        _open(tmp_path, "run 1", **all_on, schema=ClusterConfig)
+    assert _open(tmp_path, "run 2", **few, schema=ClusterConfig).proceed
+    assert _open(tmp_path, "run 3", **all_on).proceed, "this machine has no such limit"
 
 
 def test_the_webhook_is_left_alone_when_nobody_wants_it(webhook: Webhook) -> None:
