@@ -1,7 +1,7 @@
 """MLflow: every finished step becomes a child run of the pipeline's run.
 
 run  <pipeline>                tags: data digest, git revision, KFP run id; params: all settings
-  +- dreambooth 10 %           params, metrics, loss curves, pictures; tag: KFP task
+  +- dreambooth 10 %           params, metrics, loss curves, pictures; tags: git revision, KFP task
   +- ...
 
 On a cluster KFP's own MLflow plugin may have made these runs already: the pipeline's is found by
@@ -31,6 +31,13 @@ JOINED = "MLFLOW_RUN_ID"
 
 UI = "DEFECTORY_UI_URL"
 """Environment variable with the address of the KFP UI."""
+
+GIT_REVISION = "defectory.git_revision"
+"""Tag with the commit of the code."""
+
+REVISION = "DEFECTORY_GIT_REVISION"
+"""Environment variable with that commit, which an image has; `unknown` where its build did not
+know it."""
 
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
 _STATES = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}
@@ -109,6 +116,7 @@ class Tracker:
         parent: str | None,
         joined: str | None = None,
         counted: bool = False,
+        revision: str = "",
     ) -> str:
         """Log a finished step as a child run; returns its id.
 
@@ -120,6 +128,7 @@ class Tracker:
             parent: Id of the pipeline's run; None logs a run of its own.
             joined: Id of the run that KFP's plugin has made for this task; None makes one.
             counted: Whether the step's metrics are KFP metrics too, which the plugin logs.
+            revision: Commit of the code; empty where it is not known.
         """
         from mlflow.entities import Metric, RunTag
 
@@ -133,6 +142,8 @@ class Tracker:
             "defectory.data_digest": _data_digest(record),
             "kfp.task_id": task,
         }
+        if revision:
+            tags[GIT_REVISION] = revision
         settings = {**record.settings, **record.scalars}
         if joined is None:
             if parent:
@@ -208,6 +219,7 @@ def log(result: Path, *, label: str, reused: bool, task: str, counted: bool) -> 
             parent=tracker.run_of(pipeline_run) if pipeline_run else None,
             joined=os.environ.get(JOINED),
             counted=counted,
+            revision=_revision(),
         )
 
     _told(step)
@@ -218,7 +230,8 @@ def begin(pipeline_run: str, *, tags: Mapping[str, str], params: Mapping[str, An
 
     def open_run(tracker: Tracker) -> None:
         run = tracker.ensure(pipeline_run)
-        tracker.tag(run, {name: value for name, value in tags.items() if value})
+        known = {**tags, GIT_REVISION: _revision()}
+        tracker.tag(run, {name: value for name, value in known.items() if value})
         tracker.params(run, params)
 
     _told(open_run)
@@ -253,6 +266,12 @@ def _told(tell: Callable[[Tracker], None]) -> None:
     except Exception as error:  # MLflow's stores raise errors of every kind
         reason = _CREDENTIALS.sub("//", f"{type(error).__name__}: {error}")
         say(f"not logged to MLflow: {reason}")
+
+
+def _revision() -> str:
+    """The commit of the image that this runs in; empty outside of one."""
+    found = os.environ.get(REVISION, "")
+    return "" if found == "unknown" else found
 
 
 def _data_digest(record: Record) -> str:

@@ -50,6 +50,8 @@ COPY --from=project /opt/defectory /opt/defectory
 ARG SOURCE=defectory
 ARG REVISION=unknown
 ARG VERSION=unknown
+# Steps tell it to MLflow.
+ENV DEFECTORY_GIT_REVISION=$REVISION
 LABEL org.opencontainers.image.title="defectory data" \
       org.opencontainers.image.source=$SOURCE \
       org.opencontainers.image.revision=$REVISION \

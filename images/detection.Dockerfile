@@ -80,6 +80,8 @@ USER 65532:0
 ARG SOURCE=defectory
 ARG REVISION=unknown
 ARG VERSION=unknown
+# Steps tell it to MLflow.
+ENV DEFECTORY_GIT_REVISION=$REVISION
 LABEL org.opencontainers.image.title="defectory detection" \
       org.opencontainers.image.source=$SOURCE \
       org.opencontainers.image.revision=$REVISION \

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from components.tracking import Tracker
+from components.tracking import GIT_REVISION, Tracker
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class Collector:
                     reused=notice.reused,
                     task=notice.task,
                     parent=parent,
+                    revision=self._tracker_of.revision,
                 )
         except Exception as error:
             self.failure = error
@@ -105,6 +106,11 @@ class TrackerOf:
         self._uri, self._artifacts, self._name = uri, artifacts, name
         self._tags, self._params = tags, params
         self.started: tuple[Tracker, str] | None = None
+
+    @property
+    def revision(self) -> str:
+        """The commit of the code, as the pipeline's run has it."""
+        return self._tags.get(GIT_REVISION, "")
 
     def __call__(self) -> tuple[Tracker, str]:
         """The tracker and the id of the pipeline's run."""

@@ -19,6 +19,7 @@ from components.data_versioning.source import fetched
 from components.fraction import folder
 from components.store import place
 from components.task import LANES, SPOOL, STORE, WARM, read_record
+from components.tracking import GIT_REVISION
 from pipelines.config import Config
 from pipelines.console import Console
 from pipelines.docker import EngineFailed, containers, named_files
@@ -93,7 +94,7 @@ def _execute(request: Request) -> list[Notice]:
             "defectory.data": request.data,
             "defectory.data_digest": request.digest,
             "defectory.data_revision": request.revision,
-            "defectory.git_revision": git_revision(),
+            GIT_REVISION: git_revision(),
         },
         params=request.config.model_dump(mode="json"),
     )

@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 
 from components import store
 from components.image import BUILT, REGISTRY, SETS, DependencySet, image
+from components.tracking import REVISION
 from pipelines.images import FOLDER, OTHERS, Build, ImagesFailed, build, listing, tag
 
 ROOT = Path(__file__).parents[2]
@@ -156,6 +157,8 @@ def test_an_image_runs_as_nobody_and_says_what_it_is(name: DependencySet) -> Non
     ground = _dockerfile("data" if name == "data" else "torch")
     (label,) = _instructions(name, "LABEL")
 
+    last = _dockerfile(name).rpartition("\nFROM ")[2]
+    assert re.search(rf"^ARG REVISION=unknown$.*^ENV {REVISION}=\$REVISION$", last, re.M | re.S)
     assert _user(_dockerfile(name)) == "65532:0"
     assert _user(_dockerfile(name) + "USER 0\n") == "0"
     assert _user(ground.replace("USER 65532:0\n", "")) == "0"

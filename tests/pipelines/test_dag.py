@@ -113,6 +113,8 @@ def test_every_task_is_a_child_of_the_run_in_mlflow(ran: Ran) -> None:
     assert parents[0].data.tags["kfp.pipeline_run_id"].startswith("defectory-valvano")
     assert len(children) == TASKS
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parents[0].info.run_id}
+    revision = parents[0].data.tags["defectory.git_revision"]
+    assert {run.data.tags.get("defectory.git_revision", "") for run in children} == {revision}
     (concept,) = [run for run in children if run.info.run_name == "dreambooth 100 %"]
     assert concept.data.params["steps"] == "2"
     assert client.get_metric_history(concept.info.run_id, "loss_curve")

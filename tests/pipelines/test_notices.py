@@ -5,6 +5,7 @@ from components.outcome import Outcome
 from components.settings import Settings
 from components.store import RECORD
 from components.task import Record
+from components.tracking import GIT_REVISION
 from pipelines.notices import Collector, TrackerOf
 
 
@@ -41,6 +42,22 @@ def test_a_notice_that_comes_last_is_logged_too(tmp_path: Path) -> None:
     runs = tracker.client.search_runs([tracker.experiment])
     children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent]
     assert sorted(one.info.run_name for one in children) == ["step 0", "step 1", "step 2"]
+    assert all(GIT_REVISION not in one.data.tags for one in children), "it is not known"
+
+
+def test_every_task_has_the_revision_that_the_run_has(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracking = TrackerOf(uri, tmp_path / "artifacts", "run", {GIT_REVISION: "0123-dirty"}, {})
+    spool = tmp_path / "spool"
+
+    with Collector(spool, tracking) as collector:
+        _notice(spool, _result(tmp_path / "result"), 0)
+
+    assert collector.failure is None
+    assert tracking.started is not None
+    tracker, _ = tracking.started
+    runs = tracker.client.search_runs([tracker.experiment])
+    assert [one.data.tags[GIT_REVISION] for one in runs] == ["0123-dirty"] * 2
 
 
 def test_a_store_that_cannot_be_written_costs_only_the_log(tmp_path: Path) -> None:

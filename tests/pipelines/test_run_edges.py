@@ -449,6 +449,37 @@ def test_a_task_without_a_run_of_its_own_becomes_a_child_of_the_pipeline_s(
     assert child.data.metrics["loss"] == 0.5
 
 
+@pytest.mark.parametrize(
+    ("told", "tag"), [("0123456789ab", "0123456789ab"), ("unknown", None), (None, None)]
+)
+@pytest.mark.parametrize("plugin", [False, True])
+def test_a_run_and_its_tasks_have_the_revision_of_the_image(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str | None,
+    tag: str | None, plugin: bool,
+) -> None:  # fmt: skip
+    from components.tracking import GIT_REVISION, REVISION, log
+
+    name = f"revision {told} {plugin}"
+    monkeypatch.setenv(RUN, name)
+    monkeypatch.delenv(REVISION, raising=False)
+    if told is not None:
+        monkeypatch.setenv(REVISION, told)
+    _open(tmp_path, name)
+    parent = _run_of(client, name)
+    if plugin:
+        above = {"mlflow.parentRunId": parent.info.run_id}
+        made = client.create_run(parent.info.experiment_id, tags=above)
+        monkeypatch.setenv("MLFLOW_RUN_ID", made.info.run_id)
+
+    log(_result(tmp_path / "result"), label="dreambooth 10 %", reused=False, task="t", counted=True)
+
+    (child,) = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    )
+    assert child.data.tags["defectory.step"] == "dreambooth"
+    assert [one.data.tags.get(GIT_REVISION) for one in (parent, child)] == [tag, tag]
+
+
 def test_an_mlflow_that_cannot_be_written_costs_the_run_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
