@@ -197,7 +197,7 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
         service_account=chosen.service_account or SERVICE_ACCOUNT,
     )
     if found is not None and not chosen.paused:
-        wanted = schedules.with_state(wanted, found.schedule.enabled)
+        wanted = schedules.with_state(wanted, found.wanted_on)
     next_times = _next_times(wanted, _server_zone(chosen))
     done = schedules.create(server, wanted, runs.experiment(server, runs.EXPERIMENT))
     state = "is made" if done else "is there already"
@@ -223,7 +223,7 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
     )  # fmt: skip
     if warning := room(version.pipeline_spec, known, values):
         sys.stderr.write(f"{warning}\n")
-    wanted = replace(before, values=values, pipeline_id=pipeline)
+    wanted = replace(before, values=values, pipeline_id=pipeline, enabled=found.wanted_on)
     times = (chosen.cron, chosen.time_zone, chosen.server_time_zone)
     if any(times) or chosen.standard_time is not None:
         if not chosen.cron and before.zone == "?":

@@ -3,7 +3,8 @@
 KFP cannot change a recurring run, and allows several of one name. Here a name stands for one
 schedule: a change makes the new one paused, stops the old one, starts the new one and removes the
 old one. So there are never two that run. An interruption leaves a paused spare, which the next call
-removes; one between the stop and the start leaves both paused, and `resume` lets the new one go on.
+removes; one between the stop and the start leaves both paused, and the same call again, or
+`resume`, lets the new one go on.
 """
 
 import contextlib
@@ -22,6 +23,9 @@ from pipelines.operator.versions import equals
 from pipelines.refusal import Refusal
 
 _ABOUT = re.compile(r"at '(?P<cron>[^']*)' in (?P<zone>\S+?)(?P<standard> \(standard time\))?, ")
+_IN_PLACE = ", in place of one that was on"
+"""How the description ends of what a change makes of a schedule that is on: while the one before is
+there and both are paused, that change was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,18 @@ class Found:
         id: KFP's id of it.
         schedule: What it does.
         spares: Ids of others of the same name, left by an interrupted change.
+        stalled: Whether it is paused only because a change was interrupted.
     """
 
     id: str
     schedule: Schedule
     spares: tuple[str, ...]
+    stalled: bool = False
+
+    @property
+    def wanted_on(self) -> bool:
+        """Whether it is on, or would be had no change been interrupted."""
+        return self.schedule.enabled or self.stalled
 
 
 def listed(server: Server) -> list[Found]:
@@ -95,10 +106,16 @@ def create(server: Server, wanted: Schedule, experiment_id: str) -> bool:
         _make(server, wanted, experiment_id)
         return True
     different = differences(found.schedule, wanted)
+    if different == ["state"] and found.stalled:
+        return switch(server, found, enabled=True)
     if different:
+        stalled = (
+            f"; it is paused since a change was interrupted: defectory schedule resume "
+            f"{wanted.name} lets it go on"
+        )
         raise Refusal(
             f"schedule {wanted.name!r} is there already, with another {', '.join(different)}: "
-            f"defectory schedule change {wanted.name} changes it"
+            f"defectory schedule change {wanted.name} changes it{stalled if found.stalled else ''}"
         )
     return _clean(server, found)
 
@@ -116,9 +133,9 @@ def change(server: Server, found: Found, wanted: Schedule, experiment_id: str) -
     if not different:
         return _clean(server, found)
     if different == ["state"]:
-        _switch(server, found.id, wanted.enabled)
-        return True
-    made = _make(server, with_state(wanted, False), experiment_id)
+        return switch(server, found, wanted.enabled)
+    mark = _IN_PLACE if wanted.enabled else ""
+    made = _make(server, with_state(wanted, False), experiment_id, mark)
     try:
         if found.schedule.enabled:
             _switch(server, found.id, False)
@@ -143,11 +160,15 @@ def switch(server: Server, found: Found, enabled: bool) -> bool:
     Returns:
         Whether something was done.
     """
-    _clean(server, found)
-    if found.schedule.enabled == enabled:
-        return False
-    _switch(server, found.id, enabled)
-    return True
+    changes = found.schedule.enabled != enabled
+    # As long as it is paused and there are spares, they may tell that it is to be on.
+    if not enabled:
+        _clean(server, found)
+    if changes:
+        _switch(server, found.id, enabled)
+    if enabled:
+        _clean(server, found)
+    return changes
 
 
 def delete(server: Server, found: Found) -> None:
@@ -203,8 +224,14 @@ def _grouped(recurring: list[Any]) -> list[Found]:
     for _, several in sorted(by_name.items()):
         several.sort(key=lambda one: one.status != "ENABLED")
         first, *rest = several
+        replaces = (first.description or "").endswith(_IN_PLACE)
         found.append(
-            Found(first.recurring_run_id, _read(first), tuple(one.recurring_run_id for one in rest))
+            Found(
+                first.recurring_run_id,
+                _read(first),
+                tuple(one.recurring_run_id for one in rest),
+                stalled=bool(rest) and replaces and first.status != "ENABLED",
+            )
         )
     return found
 
@@ -244,12 +271,12 @@ def _undone(server: Server, found: Found, made: str) -> bool:
     return False
 
 
-def _make(server: Server, wanted: Schedule, experiment_id: str) -> str:
+def _make(server: Server, wanted: Schedule, experiment_id: str, mark: str = "") -> str:
     """Make a schedule; its id."""
     standard = " (standard time)" if wanted.standard else ""
     body = kfp_server_api.V2beta1RecurringRun(
         display_name=wanted.name,
-        description=f"at '{wanted.cron}' in {wanted.zone}{standard}, by defectory schedule",
+        description=f"at '{wanted.cron}' in {wanted.zone}{standard}, by defectory schedule{mark}",
         experiment_id=experiment_id,
         namespace=server.namespace,
         # An empty version stands for the newest whenever it runs; KFP's own client refuses it.

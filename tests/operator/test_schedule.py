@@ -220,6 +220,87 @@ def test_a_server_that_goes_away_during_a_change_never_runs_two(
     assert _only(deployed)["status"] == "ENABLED"
 
 
+def _killed_between(deployed: Backend, schedule, *words: str) -> None:
+    """Leave what a change leaves that ends between stopping the old one and starting the new."""
+    deployed.lose(STOP, ever_after=True)
+    assert schedule("change", "nightly", *words).code == 3
+    deployed.faults.clear()
+    assert [one["status"] for one in deployed.recurring.values()] == ["DISABLED", "DISABLED"]
+
+
+@pytest.mark.parametrize("what", ["create", "change"])
+def test_the_same_command_again_mends_a_change_that_was_killed(
+    deployed: Backend, schedule, what: str
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    _killed_between(deployed, schedule, "--cron", "0 4 * * *")
+
+    done = schedule(what, "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 0, done.err
+    assert _only(deployed)["status"] == "ENABLED"
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert "already" in schedule(what, "nightly", "--cron", "0 4 * * *").out
+
+
+def test_another_change_mends_one_that_was_killed_too(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    _killed_between(deployed, schedule, "--cron", "0 4 * * *")
+
+    assert schedule("change", "nightly", "--cron", "0 5 * * *").code == 0
+    assert _only(deployed)["status"] == "ENABLED"
+    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 5 * * *"
+
+
+def test_a_refusal_says_that_a_killed_change_has_left_the_schedule_paused(
+    deployed: Backend, schedule
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    _killed_between(deployed, schedule, "--cron", "0 4 * * *")
+
+    done = schedule("create", "nightly", "--cron", "0 3 * * *")
+
+    assert done.code == 2
+    assert "paused since a change was interrupted: defectory schedule resume nightly" in done.err
+
+
+@pytest.mark.parametrize("what", ["create", "change"])
+def test_what_was_paused_on_purpose_stays_so_after_a_killed_change(
+    deployed: Backend, schedule, what: str
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *", "--paused")
+    deployed.fail(REMOVE, 500)
+    assert schedule("change", "nightly", "--cron", "0 4 * * *").code == 3
+    assert [one["status"] for one in deployed.recurring.values()] == ["DISABLED", "DISABLED"]
+
+    assert schedule(what, "nightly", "--cron", "0 4 * * *").code == 0
+    assert _only(deployed)["status"] == "DISABLED"
+
+
+@pytest.mark.parametrize("what", ["create", "change"])
+def test_a_killed_change_can_be_mended_paused(deployed: Backend, schedule, what: str) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    _killed_between(deployed, schedule, "--cron", "0 4 * * *")
+
+    assert schedule(what, "nightly", "--cron", "0 4 * * *", "--paused").code == 0
+    assert _only(deployed)["status"] == "DISABLED"
+    assert schedule(what, "nightly", "--cron", "0 4 * * *").code == 0
+    assert _only(deployed)["status"] == "DISABLED", "it is paused on purpose now"
+
+
+def test_pausing_that_is_interrupted_starts_nothing_later(deployed: Backend, schedule) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    deployed.lose(CREATE, ever_after=True)
+    assert schedule("change", "nightly", "--cron", "0 4 * * *").code == 3
+    deployed.faults.clear()
+    deployed.fail(REMOVE, 500)
+    assert schedule("pause", "nightly").code == 3
+    assert schedule("pause", "nightly").code == 0
+
+    assert schedule("change", "nightly", "--cron", "0 4 * * *").code == 0
+    assert _only(deployed)["status"] == "DISABLED"
+
+
 def test_a_spare_left_by_an_interrupted_change_is_removed(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *")
     deployed.fail(r"DELETE .*/recurringruns/", 500)
