@@ -3,9 +3,11 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.licenses import canonicalize_license_expression
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +36,17 @@ def test_the_lock_pins_every_dependency_without_addresses() -> None:
     assert [
         line for line in lines if not re.fullmatch(r"[a-z0-9._-]+==[^\s/]+( ; .+)?", line)
     ] == []
+
+
+def test_the_licence_is_one_and_the_same_everywhere() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        named = tomllib.load(stream)["project"]["license"]
+    cards = [ROOT / "README.md", *(ROOT / "components").rglob("README.md")]
+    said = [re.findall(r"Licence[.:]\W*([\w.-]+\w)", one.read_text()) for one in cards]
+
+    assert canonicalize_license_expression(named) == named
+    assert {one for many in said for one in many} == {named}
+    assert sum(map(bool, said)) >= 3
 
 
 def test_the_top_level_is_the_one_agreed_on() -> None:
