@@ -1,6 +1,12 @@
 """The task edge, on a step that counts how often it is really run."""
 
+import contextlib
+import fcntl
 import json
+import queue
+import threading
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,7 +14,7 @@ import pytest
 
 from components.outcome import Outcome
 from components.settings import Settings
-from components.task import SPOOL, STORE, read_record, run
+from components.task import LANES, SPOOL, STORE, read_record, run
 
 
 class CountSettings(Settings):
@@ -27,9 +33,20 @@ def count(out: Path, settings: CountSettings, fail: bool = False, **inputs: Path
     return Outcome({"steps": settings.steps, "odd": float("nan")}, {"loss": [(1, 0.5)]}, ["few"])
 
 
+COMPUTING: queue.Queue[int] = queue.Queue()
+MAY_END: defaultdict[int, threading.Event] = defaultdict(threading.Event)
+
+
+def occupy(out: Path, settings: CountSettings) -> Outcome:
+    COMPUTING.put(settings.steps)
+    assert MAY_END[settings.steps].wait(60)
+    return Outcome()
+
+
 @pytest.fixture(autouse=True)
 def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     CALLS.clear()
+    MAY_END.clear()
     (tmp_path / "spool").mkdir()
     monkeypatch.setenv(STORE, str(tmp_path / "store"))
     monkeypatch.setenv(SPOOL, str(tmp_path / "spool"))
@@ -39,10 +56,10 @@ def _artifact(path: Path) -> SimpleNamespace:
     return SimpleNamespace(path=str(path), uri=str(path), metadata={})
 
 
-def _run(output: Path, steps: int = 1, **more: object) -> None:
+def _run(output: Path, steps: int = 1, function: str = "count", **more: object) -> None:
     options: dict[str, object] = {"inputs": {}, **more}
     run(
-        f"{__name__}:count",
+        f"{__name__}:{function}",
         name="count",
         settings=CountSettings(steps=steps),
         output=_artifact(output),
@@ -111,3 +128,54 @@ def test_only_finite_numbers_reach_kfp(tmp_path: Path) -> None:
     _run(tmp_path / "one", metrics=metrics)
 
     assert logged == {"steps": 1.0}
+
+
+def _lanes(folder: Path, count: int) -> list[Path]:
+    folder.mkdir()
+    found = [folder / str(number) for number in range(count)]
+    for path in found:
+        path.touch()
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_as_many_tasks_compute_at_once_as_there_are_lanes(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _lanes(tmp_path / "lanes", count)
+    monkeypatch.setenv(LANES, str(tmp_path / "lanes"))
+    numbers = range(10, 10 + count + 2)
+
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        tasks = [pool.submit(_run, tmp_path / str(one), one, "occupy") for one in numbers]
+        try:
+            computing = {COMPUTING.get(timeout=60) for _ in range(count)}
+            with pytest.raises(queue.Empty):
+                COMPUTING.get(timeout=0.3)
+            MAY_END[min(computing)].set()
+            computing.add(COMPUTING.get(timeout=60))
+            with pytest.raises(queue.Empty):
+                COMPUTING.get(timeout=0.3)
+        finally:
+            for one in numbers:
+                MAY_END[one].set()
+    for task in tasks:
+        task.result()
+
+    assert len(computing) == count + 1
+    assert {COMPUTING.get(timeout=60)} == set(numbers) - computing
+
+
+def test_what_is_done_already_waits_for_no_lane(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = _lanes(tmp_path / "lanes", 2)
+    monkeypatch.setenv(LANES, str(tmp_path / "lanes"))
+    _run(tmp_path / "one")
+
+    with contextlib.ExitStack() as stack:
+        for path in lanes:
+            fcntl.flock(stack.enter_context(path.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _run(tmp_path / "two")
+
+    assert CALLS == ["1"]
