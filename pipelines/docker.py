@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.base_model.settings import EMBEDDED
 from components.image import SETS, image
 from pipelines.config import Config
+from pipelines.machine import accelerated
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -70,7 +71,7 @@ def containers(
                         *_mounts(writable, read_only=False),
                         *_mounts(readable, read_only=True),
                     ],
-                    environment=dict(environment) | _handed_on(os.environ),
+                    environment=_handed_on(os.environ) | dict(environment),
                     user=f"{os.getuid()}:{os.getgid()}",
                     group_add=[str(group) for group in os.getgroups()],
                     labels={_LABEL: str(out)},
@@ -211,7 +212,7 @@ def _handed_on(environment: Mapping[str, str]) -> dict[str, str]:
 def _accelerators() -> list[Any]:
     from docker.types import DeviceRequest
 
-    if not Path("/dev/nvidia0").exists():
+    if not accelerated():
         return []
     return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
 

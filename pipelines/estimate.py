@@ -1,8 +1,8 @@
 """What a run will do, how long it may take and how much disk it may need, told before it starts.
 
 Time is work times rate, where tasks of one step compute side by side in as many lanes as the
-machine has (pipelines/run.py). Work follows from the settings: images, or images times steps, times
-the area of an image. Rates come from the records of steps that this store has finished, and
+machine has (pipelines/machine.py). Work follows from the settings: images, or images times steps,
+times the area of an image. Rates come from the records of steps that this store has finished, and
 otherwise from one measured run of the quickstart on two CPU cores; the table says which.
 """
 

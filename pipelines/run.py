@@ -23,6 +23,7 @@ from components.tracking import GIT_REVISION
 from pipelines.config import Config
 from pipelines.console import Console
 from pipelines.docker import EngineFailed, containers, named_files
+from pipelines.machine import cores, lanes
 from pipelines.notices import Collector, Notice, TrackerOf
 from pipelines.revision import git_revision
 from pipelines.valvano import pipeline
@@ -128,20 +129,6 @@ def _execute(request: Request) -> list[Notice]:
     return collector.notices
 
 
-def lanes() -> int:
-    """How many steps compute at once on this machine.
-
-    The operations of a small network are too short to share: two steps on half of the cores each
-    get half as much again done as one after the other on all of them. Of an accelerator there is
-    one, and KFP's local runner does two tasks of a loop at once at most.
-    """
-    return 1 if Path("/dev/nvidia0").exists() or _cores() < 2 else 2
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def _prepared(folder: Path, count: int) -> Path:
     """A folder with a file for every lane."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,7 +151,7 @@ def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
         SPOOL: str(request.out / _SPOOL_FOLDER),
         LANES: str(_prepared(request.store / "lanes", lanes())),
         "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(_cores() // lanes()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(cores() // lanes()),
         **{name: os.environ.get(name, value) for name, value in _MEMORY.items()},
     }
     if request.runner == "subprocess":

@@ -9,8 +9,9 @@ from components.base_model.settings import EMBEDDED
 from components.data_versioning.inspect import Inspection
 from pipelines.config import Config
 from pipelines.estimate import estimate
+from pipelines.machine import accelerated, lanes
 from pipelines.overrides import describe
-from pipelines.run import Request, lanes
+from pipelines.run import Request
 
 
 def announce(request: Request, found: Inspection) -> None:
@@ -25,7 +26,7 @@ def announce(request: Request, found: Inspection) -> None:
         _base_bytes(config),
         request.store,
         lanes(),
-        accelerated=Path("/dev/nvidia0").exists(),
+        accelerated=accelerated(),
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("step", "what"):

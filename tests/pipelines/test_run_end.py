@@ -1,7 +1,11 @@
-"""How a run on this machine ends, whatever becomes of MLflow; the DAG itself is left out."""
+"""How a run on this machine begins, and how it ends, whatever becomes of MLflow.
+
+The DAG itself is left out.
+"""
 
 import contextlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from components.store import RECORD
 from components.task import LANES, SPOOL, STORE
 from components.tracking import Tracker
 from pipelines import run
+from pipelines.machine import cores, lanes
 from pipelines.presets import preset
 from pipelines.run import Request, RunFailed, execute
 
@@ -60,6 +65,28 @@ def _report(folder: Path, spool: Path) -> Callable[[], None]:
 
 def _gone(*_: Any) -> None:
     raise ConnectionError("MLflow went away")
+
+
+@pytest.mark.parametrize("own", ["", "7"])
+def test_the_lanes_share_the_cores(
+    request_of: Request, monkeypatch: pytest.MonkeyPatch, own: str
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", own)
+    left = request_of.store / "lanes" / "17"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    threads, files = [], []
+
+    def act() -> None:
+        threads.append(os.environ["OMP_NUM_THREADS"])
+        files.extend(path.name for path in Path(os.environ[LANES]).iterdir())
+
+    monkeypatch.setattr(run, "pipeline", _dag(act))
+
+    execute(request_of)
+
+    assert sorted(files) == [str(number) for number in range(lanes())], "others are from before"
+    assert threads == [own or str(cores() // lanes())]
 
 
 @pytest.mark.parametrize("call", ["tag", "finish"])

@@ -1,0 +1,48 @@
+"""What of this machine a run may use, and how many steps compute on it at once."""
+
+import contextlib
+import math
+import os
+from pathlib import Path
+
+_LIMITS = Path("/sys/fs/cgroup")
+
+
+def accelerated() -> bool:
+    """Whether there is an NVIDIA GPU; a container may have been given any of several."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))
+
+
+def cores(limits: Path = _LIMITS) -> int:
+    """How many cores a run may use.
+
+    A container with a limit sees all cores of its machine, but threads on more of them than it has
+    time for only stop each other.
+
+    Args:
+        limits: Where Linux keeps the limits of the container that this process is in.
+    """
+    return max(1, math.floor(min(len(os.sched_getaffinity(0)), _limit(limits))))
+
+
+def lanes() -> int:
+    """How many steps compute at once on this machine.
+
+    The operations of a small network are too short to share: two steps on half of the cores each
+    get half as much again done as one after the other on all of them. Of an accelerator there is
+    one, and KFP's local runner does two tasks of a loop at once at most.
+    """
+    return 1 if accelerated() or cores() < 2 else 2
+
+
+def _limit(limits: Path) -> float:
+    """Cores' worth of time that a container has, by the second version of cgroups or the first."""
+    with contextlib.suppress(OSError, ValueError):
+        time, period = (limits / "cpu.max").read_text().split()  # "max" where there is no limit
+        return int(time) / int(period)
+    with contextlib.suppress(OSError, ValueError):
+        time, period = ((limits / "cpu" / f"cpu.cfs_{name}_us").read_text()
+                        for name in ("quota", "period"))  # fmt: skip
+        if int(time) > 0:  # -1 where there is no limit
+            return int(time) / int(period)
+    return math.inf
