@@ -3,8 +3,10 @@
     python tests/benchmarks/dag_overhead.py DATA [--preset quickstart] [--set step.field=value]
 
 First the DAG computes everything into a store of its own. Then one process calls the same step
-functions with the same settings and inputs, one after the other, as the records in that store name
-them; it pays for its imports once, as the DAG's warm process does.
+functions with the same settings and inputs, one after the other on all cores, as the records in
+that store name them; it pays for its imports once, as the DAG's warm process does. The DAG computes
+in lanes (pipelines/machine.py), so where there are two its ratio has what they gain in it; to see
+the DAG alone, bind both to one core: `taskset -c 0 python tests/benchmarks/dag_overhead.py ...`.
 """
 
 import argparse
@@ -99,6 +101,7 @@ def main() -> None:
         print(f"{called} steps", file=sys.stderr)
         return
     config = override(preset(chosen.preset), chosen.changes)
+    threads = {name: value for name, value in os.environ.items() if name == "OMP_NUM_THREADS"}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "out")
         started = time.perf_counter()
@@ -107,13 +110,13 @@ def main() -> None:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name not in (STORE, SPOOL, LANES, WARM)
+            if name not in (STORE, SPOOL, LANES, WARM, "OMP_NUM_THREADS")
         }
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, __file__, str(data), "--row", str(out / ".store"),
              str(Path(folder, "row"))],
-            env=environment, check=True,
+            env={**environment, **threads}, check=True,
         )  # fmt: skip
         row = time.perf_counter() - started
     print(f"DAG {dag:.1f} s, steps in a row {row:.1f} s, ratio {dag / row:.3f}", file=sys.stderr)
