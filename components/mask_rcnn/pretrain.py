@@ -105,6 +105,8 @@ def pretrain(
         workers: Processes that draw textures.
         start: A folder that `pretrain` wrote, to go on from.
     """
+    # Read first: a folder without it must not be found out after an hour.
+    before = json.loads((start / ABOUT).read_text()) if start is not None else None
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
     kept = work / "pool.npz"
@@ -145,7 +147,7 @@ def pretrain(
     _write(out, backend, checkpoint, {
         "steps": steps, "batch": batch, "learning rate": peak, "textures": count, "seed": seed,
         "marks": _NAMES, "side": SIDE,
-        "before": json.loads((start / ABOUT).read_text()) if start else None,
+        "before": before,
     }, quality(backend, fill(seed + 1, _HELD_OUT, SIDE, workers)))  # fmt: skip
 
 

@@ -51,7 +51,7 @@ def take(module: nn.Module, folder: Path) -> None:
     if wanted != set(weights):
         odd = sorted(wanted ^ set(weights))
         raise ValueError(
-            f"the embedded start does not fit the network: {len(odd)} weights differ, the first is "
+            f"the start {folder} does not fit the network: {len(odd)} weights differ, the first is "
             f"{odd[0]}; train it again with python -m components.mask_rcnn.pretrain"
         )
     module.load_state_dict(weights, strict=False)

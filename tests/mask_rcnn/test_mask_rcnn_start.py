@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from components.mask_rcnn.backend import build
 from components.mask_rcnn.batches import draw
-from components.mask_rcnn.pretrain import pieces, pretrain, textures
+from components.mask_rcnn.pretrain import ABOUT, pieces, pretrain, textures
 from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
 from components.mask_rcnn.start import FILE, without_names
 from components.textures.draw import Mark
@@ -87,3 +87,35 @@ def test_pretraining_continues_and_says_what_it_did(tmp_path, monkeypatch):
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert {value.dtype for value in one.values()} == {torch.float16}
+
+
+def test_pretraining_goes_on_from_a_start_and_says_from_which(tmp_path):
+    arguments = {"batch": 2, "peak": 1e-9, "count": 16, "seed": 0, "workers": 1}
+    pretrain(tmp_path / "first", steps=1, **arguments)
+    arguments["seed"] = 1
+    pretrain(tmp_path / "alone", steps=1, **arguments)
+    pretrain(tmp_path / "second", steps=1, **arguments, start=tmp_path / "first")
+
+    first, alone, second = (
+        load_file(tmp_path / name / FILE)["roi_heads.box_head.fc6.weight"]
+        for name in ("first", "alone", "second")
+    )
+    assert torch.equal(first, second) and not torch.equal(first, alone)
+    said = [json.loads((tmp_path / name / ABOUT).read_text()) for name in ("first", "second")]
+    assert said[1]["procedure"]["before"] == said[0]
+    assert said[0]["procedure"]["before"] is None
+
+
+def test_a_start_that_does_not_fit_is_refused_before_anything_is_learnt(tmp_path):
+    start, out = tmp_path / "start", tmp_path / "out"
+    start.mkdir()
+    arguments = {"steps": 1, "batch": 2, "peak": 1e-3, "count": 16, "seed": 0, "workers": 1}
+    with pytest.raises(FileNotFoundError, match=ABOUT):
+        pretrain(out, **arguments, start=start)
+    assert list(tmp_path.iterdir()) == [start]
+
+    (start / ABOUT).write_text("{}")
+    save_file({"conv": torch.zeros(1)}, start / FILE)
+    with pytest.raises(ValueError, match=f"the start {start} does not fit"):
+        pretrain(out, **arguments, start=start)
+    assert not out.exists()
