@@ -49,7 +49,7 @@ class TorchvisionBackend(Backend):
         backbone, levels = _backbone(settings, small, load=not trained)
         sizes = anchor_sizes(resolution, levels + 1)
         heads = (
-            _small_heads(backbone.out_channels, classes)
+            _small_heads(levels, backbone.out_channels, classes)
             if small
             else {"num_classes": classes + 1, "box_detections_per_img": MOST_DETECTIONS}
         )
@@ -120,18 +120,19 @@ def _backbone(
     return backbone, len(kept)
 
 
-def _small_heads(channels: int, classes: int) -> dict[str, Any]:
+def _small_heads(levels: int, channels: int, classes: int) -> dict[str, Any]:
     """Heads and counts with which a step at 96 px takes fractions of a second on two cores.
 
     What costs there is RoIAlign and the convolutions of the mask head, both in proportion to the
     regions sampled.
     """
+    names = [str(level) for level in range(levels)]
 
     def pool(side: int) -> MultiScaleRoIAlign:
-        # As published, a region covers 7 to 14 cells of the level it is pooled from (224 px at
-        # stride 16). In a frame of 96 px that is the finest level for every region; from a coarser
-        # one a crack is lost. One sample a bin: the regions are smaller than the bins are many.
-        return MultiScaleRoIAlign(["0"], side, 1)
+        # One sample a bin: the regions are smaller than the bins are many. The level is chosen by
+        # the published rule (224 px at stride 16) and not in proportion to the frame: from a
+        # coarser level, where a crack has 3 cells, it is lost.
+        return MultiScaleRoIAlign(names, side, 1)
 
     return {
         "box_roi_pool": pool(7),
