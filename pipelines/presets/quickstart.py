@@ -41,7 +41,7 @@ CONFIG = Config(
         mask_weight=5.0,
     ),
     # Two of a driver show how much its samples differ; more drivers teach more than more samples.
-    plan=PlanSettings(images=200, samples=2, augmentations=4),
+    plan=PlanSettings(images=140, samples=2, augmentations=4),
     # A model of two million parameters draws a defect well and a whole scene badly. Guidance did
     # not help it and costs half the speed. Stronger residuals make more images show something in
     # their mask (55 % at 1, 70 % at 1.5, 81 % at 2) but a pit look like a hole: a segmenter finds
@@ -58,7 +58,7 @@ CONFIG = Config(
         backbone="resnet18",
         size="small",
         weights="embedded",
-        steps=180,
+        steps=170,
         # Of 0.25 and 0.5 the better on the validation part.
         pretrain_share=0.25,
         batch=5,
