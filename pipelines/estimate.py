@@ -23,17 +23,17 @@ _START_UP = 0.5
 """Seconds that KFP and Python take for a task beside its step."""
 
 SECONDS_PER_WORK = {
-    "data_versioning": 0.016,
-    "driver_extraction": 0.0024,
-    "prior": 0.0075,
-    "dreambooth": 0.025,
-    "hypernetwork": 0.05,
-    "plan": 0.004,
-    "synthesis": 0.011,
-    "synthetic_set": 0.007,
-    "mask_rcnn": 0.075,
-    "iou_evaluation": 0.04,
-    "fid_evaluation": 0.07,
+    "data_versioning": 0.011,
+    "driver_extraction": 0.008,
+    "prior": 0.0115,
+    "dreambooth": 0.035,
+    "hypernetwork": 0.06,
+    "plan": 0.0053,
+    "synthesis": 0.017,
+    "synthetic_set": 0.0085,
+    "mask_rcnn": 0.099,
+    "iou_evaluation": 0.039,
+    "fid_evaluation": 0.069,
     "report": 0.0,
     "base_model": 0.0,
 }

@@ -40,7 +40,7 @@ CONFIG = Config(
         warmup=10,
         mask_weight=5.0,
     ),
-    # Two of a driver show how much its samples differ; more drivers teach more than more samples.
+    # Two of a driver show how much its samples differ; the rest of the images shows other drivers.
     plan=PlanSettings(images=140, samples=2, augmentations=4),
     # A model of two million parameters draws a defect well and a whole scene badly. Guidance did
     # not help it and costs half the speed. Stronger residuals make more images show something in
