@@ -29,7 +29,7 @@ def lanes() -> int:
     """How many steps compute at once on this machine.
 
     The operations of a small network are too short to share: two steps on half of the cores each
-    get half as much again done as one after the other on all of them. Of an accelerator there is
+    get a third more done than one after the other on all of them. Of an accelerator there is
     one, and KFP's local runner does two tasks of a loop at once at most.
     """
     return 1 if accelerated() or cores() < 2 else 2

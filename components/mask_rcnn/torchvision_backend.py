@@ -66,7 +66,7 @@ class TorchvisionBackend(Backend):
         )
         if settings.weights == EMBEDDED and not trained:
             load_start(self.module)
-        # Colours of a pixel side by side: detecting takes 0.6 of the time on a CPU.
+        # Colours of a pixel side by side: detecting takes two thirds of the time on a CPU.
         self.module.to(device, memory_format=torch.channels_last)
         self.device = device
         self._bf16 = settings.bf16 and device.type == "cuda"
