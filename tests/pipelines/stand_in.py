@@ -11,6 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from components.task import LANES, SPOOL, STORE
+from pipelines import run
+
+_SET = ("PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MLFLOW_LOGGING_LEVEL")
+
+
+def keep_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run in this process puts into the environment is taken out again."""
+    for name in (STORE, SPOOL, LANES, *_SET, *run._MEMORY):
+        monkeypatch.setenv(name, "")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
 
 @dataclass
 class Called:

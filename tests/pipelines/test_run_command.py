@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stand_in import StandIn
+from stand_in import StandIn, keep_environment
 
-from components.task import LANES, SPOOL, STORE, WARM
+from components.task import WARM
 from pipelines import run
 
 Said = tuple[int, str, str]
@@ -25,17 +25,7 @@ def defectory_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """Runs the command in this process; what it puts into the environment is taken out again."""
     from pipelines.cli import main
 
-    for name in (
-        STORE,
-        SPOOL,
-        LANES,
-        "PYTHONUNBUFFERED",
-        "OMP_NUM_THREADS",
-        "MLFLOW_LOGGING_LEVEL",
-        *run._MEMORY,
-    ):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    keep_environment(monkeypatch)
 
     def act(*words: str) -> Said:
         capsys.readouterr()

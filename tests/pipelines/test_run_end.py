@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stand_in import keep_environment
 
 from components.store import RECORD
-from components.task import LANES, SPOOL, STORE
+from components.task import LANES
 from components.tracking import Tracker
 from pipelines import run
 from pipelines.machine import cores, lanes
@@ -30,17 +31,7 @@ REPORT = {
 @pytest.fixture
 def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Request]:
     """A run into an empty folder; what it puts into the environment is taken out again."""
-    for name in (
-        STORE,
-        SPOOL,
-        LANES,
-        "PYTHONUNBUFFERED",
-        "OMP_NUM_THREADS",
-        "MLFLOW_LOGGING_LEVEL",
-        *run._MEMORY,
-    ):
-        monkeypatch.setenv(name, "")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    keep_environment(monkeypatch)
     monkeypatch.setattr(run, "_warm_server", lambda log: contextlib.nullcontext())
     out = tmp_path / "out"
     yield Request(preset("smoke"), "photos", "", "sha256:1", out, tmp_path / "store")
