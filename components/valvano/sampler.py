@@ -78,6 +78,7 @@ class Sampler:
         batch: int,
         control: ControlNetModel | None = None,
         conditioning: float = 1.0,
+        strength: float = 1.0,
     ) -> None:
         """Prepare to draw.
 
@@ -90,15 +91,19 @@ class Sampler:
             batch: Images of a group on an accelerator.
             control: The hypernetwork.
             conditioning: Scale of its residuals.
+            strength: Share of the denoising steps that are done, the last ones, from what a
+                request's ground begins with; 1 does all and begins with noise.
         """
         self.parts = parts
         self.resolution = resolution
         self.guidance = guidance
         self.conditioning = conditioning
+        self.strength = strength
         self.shape = parts.latent_shape(resolution)
         self.batch = batch if parts.on.accelerated else CPU_BATCH
         self.scheduler = copy.deepcopy(scheduler)
         self.scheduler.set_timesteps(steps, device=parts.on.device)
+        self.left_out = steps - round(steps * strength)
         self.control = control
         self.hint: nn.Module | None = None
         if control is not None:
@@ -123,7 +128,6 @@ class Sampler:
         scheduler = copy.deepcopy(self.scheduler)
         generators = [torch.Generator().manual_seed(one.seed) for one in filled]
         noise = torch.stack([torch.randn(self.shape, generator=one) for one in generators])
-        latents = noise.to(on.device) * scheduler.init_noise_sigma
         extra = _accepted(scheduler.step, generator=generators)
         text = self._embed([one.prompt for one in filled])
         guided = self.guidance > 1
@@ -132,9 +136,14 @@ class Sampler:
         hint = self._hint(filled)
         if guided and hint is not None:
             hint = torch.cat([hint, hint])
-        kept = encode_grounds([one.ground for one in filled], noise.to(on.device), self.parts)
-        levels = [*scheduler.timesteps[1:], None]
-        for time, reached in zip(scheduler.timesteps, levels, strict=True):
+        noise = noise.to(on.device)
+        kept = encode_grounds([one.ground for one in filled], noise, self.parts)
+        times = list(scheduler.timesteps[self.left_out :])
+        latents = noise * scheduler.init_noise_sigma
+        if kept is not None and self.left_out:
+            latents = kept.noised(kept.start, scheduler, times[0] if times else None)
+        levels = [*times[1:], None][: len(times)]
+        for time, reached in zip(times, levels, strict=True):
             inputs = torch.cat([latents, latents]) if guided else latents
             inputs = scheduler.scale_model_input(inputs, time).to(on.dtype)
             said = self._predict(inputs, time, text, hint).float()
@@ -146,7 +155,9 @@ class Sampler:
                 latents = kept.put_back(latents, scheduler, reached)
         images = self.parts.decode(latents)
         if kept is not None:
-            images = kept.restored(images, self.parts.decode(kept.clean))
+            coded = self.parts.decode(kept.clean)
+            started = coded if kept.start is kept.clean else self.parts.decode(kept.start)
+            images = kept.restored(images, coded, started, self.strength)
         return images[: len(requests)]
 
     def draw_all(

@@ -148,15 +148,22 @@ def test_a_grounds_grain_is_given_to_the_drawing_and_its_edges_are_not():
     picture[16, 16] = 250
     inside = torch.ones(1, 1, SIDE // 4, SIDE // 4, dtype=torch.bool)
     nothing = torch.zeros(1)
-    kept = Kept(picture[None], nothing, nothing, inside)
+    begun = picture.copy()
+    begun[4] = 20
+    kept = Kept(picture[None], nothing, nothing, inside, begun[None], nothing)
+    drawing = np.full((1, SIDE, SIDE, 3), 50, np.uint8)
 
-    found = kept.restored(np.full((1, SIDE, SIDE, 3), 50, np.uint8), coded)[0].astype(int)
+    found = kept.restored(drawing, coded, coded, 1.0)[0].astype(int)
 
     assert abs(found.mean() - 60) < 1
     assert 1 < found.std() < 4
     assert found[16, 16].max() < 90
+    # What was not drawn at all is what it began with, edges and all.
+    assert np.array_equal(kept.restored(coded, coded, coded, 0.0)[0], begun)
+    half = kept.restored(drawing, coded, coded, 0.5)[0].astype(int)
+    assert half[4].mean() < half[8:16].mean() - 30
     inside[:] = False
-    assert np.array_equal(kept.restored(coded, coded)[0], picture)
+    assert np.array_equal(kept.restored(coded, coded, coded, 1.0)[0], picture)
 
 
 def test_the_models_own_scheduler_is_left_as_it_was(base):

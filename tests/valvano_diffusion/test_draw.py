@@ -20,6 +20,7 @@ from components.valvano.synthesis.plan import make_plan
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import read_plan
 from components.valvano.synthesis.settings import PlanSettings, SynthesisSettings
+from components.valvano.synthesis.transplant import transplant
 
 ROWS = 11
 
@@ -112,6 +113,30 @@ def test_a_kept_background_is_the_rows_own_photo(planned, tmp_path):
         assert np.array_equal(image[far], made.picture[far])
         seen += int(far.sum())
     assert seen > 0
+
+
+def test_strength_leads_from_the_transplanted_defect_to_a_drawn_one(planned, tmp_path):
+    strengths = (0.0, 0.4, 0.7, 1.0)
+    for strength in strengths:
+        planned.draw(tmp_path / str(strength), background="photo", strength=strength, steps=10)
+    planned.draw(tmp_path / "drawn", background="photo", steps=10)
+    assert images(tmp_path / "1.0") == images(tmp_path / "drawn")
+
+    data, recipe = Dataset(planned.dataset), read_recipe(planned.drivers)
+    away = dict.fromkeys(strengths, 0.0)
+    for row in read_plan(planned.plan):
+        made = realise(row, data, recipe)
+        laid = transplant(row, made, data, recipe).astype(int)
+        for strength in strengths:
+            path = tmp_path / str(strength) / "images" / f"{row.id}.png"
+            away[strength] += float(np.abs(read_image(path).astype(int) - laid).mean())
+    assert away[0.0] < 0.01 * ROWS
+    assert away[0.0] < away[0.4] < away[0.7] < away[1.0]
+
+
+def test_a_strength_below_one_needs_the_photo_around_it():
+    with pytest.raises(ValueError, match=r"strength=0.5 .* set background=photo, or strength=1"):
+        SynthesisSettings(strength=0.5)
 
 
 def test_more_shards_than_images_leave_some_empty(planned, tmp_path):

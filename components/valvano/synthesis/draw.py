@@ -23,6 +23,7 @@ from components.valvano.sampler import Request, Sampler, ddim
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.settings import SynthesisSettings
+from components.valvano.synthesis.transplant import transplant
 
 SAMPLES = 8
 """Rows of the preview."""
@@ -66,7 +67,8 @@ def draw(
             return Request(row.prompt, row.seed, made.driver)
         side = data.resolution
         around = hidden(class_map(made.instances, side, side), recipe)
-        ground = Ground(made.picture, around.astype(bool))
+        begun = transplant(row, made, data, recipe) if settings.strength < 1 else None
+        ground = Ground(made.picture, around.astype(bool), begun)
         return Request(row.prompt, row.seed, made.driver, ground)
 
     def keep(row: Row, image: Image) -> None:
@@ -89,6 +91,7 @@ def draw(
             batch=settings.batch,
             control=network,
             conditioning=settings.conditioning,
+            strength=settings.strength,
         )
         sampler.draw_all(missing, request, keep, "images", done=len(rows) - len(missing))
     if rows:

@@ -39,6 +39,11 @@ class Perturbation:
     warp: float = 0.0
     warp_seed: int = 0
 
+    @property
+    def still(self) -> bool:
+        """Whether it changes nothing."""
+        return (self.rotation, self.scaling, self.warp) == (0, 1, 0)
+
 
 @dataclass(frozen=True)
 class Patch:
@@ -104,31 +109,88 @@ def perturb(masks: Sequence[Mask], how: Perturbation) -> Patch:
     """
     if not masks or not all(mask.any() for mask in masks):
         raise ValueError("a perturbation needs masks that are not empty; leave empty ones out")
-    x, y, width, height = cv2.boundingRect(np.logical_or.reduce(masks).astype(np.uint8))
-    side_y, side_x = masks[0].shape
-    if (how.rotation, how.scaling, how.warp) == (0, 1, 0):
-        return Patch(x, y, tuple(mask[y : y + height, x : x + width].copy() for mask in masks))
-    beyond = 0
-    if x == 0 or y == 0 or x + width == side_x or y + height == side_y:
-        beyond = max(side_y, side_x) // 4
-        masks = [np.pad(mask, beyond, mode="edge") for mask in masks]
+    if how.still:
         x, y, width, height = cv2.boundingRect(np.logical_or.reduce(masks).astype(np.uint8))
+        return Patch(x, y, tuple(mask[y : y + height, x : x + width].copy() for mask in masks))
+    masks, beyond = _continued(masks)
+    x, y, width, height = cv2.boundingRect(np.logical_or.reduce(masks).astype(np.uint8))
     cuts = [mask[y : y + height, x : x + width] for mask in masks]
+    way = _motion(width, height, how)
+    widening = max(((1 + way.strain) / how.scaling - 1) / 2, 0.0)
+    moved = [_looked_up(cut, way.source_x, way.source_y, widening) for cut in cuts]
+    tight = cv2.boundingRect(np.logical_or.reduce(moved).astype(np.uint8))
+    inner = slice(tight[1], tight[1] + tight[3]), slice(tight[0], tight[0] + tight[2])
+    return Patch(
+        x - beyond + way.left + tight[0],
+        y - beyond + way.top + tight[1],
+        tuple(mask[inner].copy() for mask in moved),
+    )
+
+
+def carry(
+    values: NDArray[np.float32], masks: Sequence[Mask], how: Perturbation, dx: int, dy: int
+) -> NDArray[np.float32]:
+    """What lies at and around masks, moved as `perturb` and then (dx, dy) move the masks.
+
+    Args:
+        values: Of every pixel of the masks' frame, (side, side, channels).
+        masks: The masks, as `perturb` takes them.
+        how: The perturbation.
+        dx: Pixels to the right.
+        dy: Pixels down.
+
+    Returns:
+        The same shape; 0 where nothing was moved to, or from past the frame.
+    """
+    size = values.shape[1], values.shape[0]
+    if how.still:
+        shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        return cv2.warpAffine(values, shift, size, flags=cv2.INTER_NEAREST)
+    masks, beyond = _continued(masks)
+    x, y, width, height = cv2.boundingRect(np.logical_or.reduce(masks).astype(np.uint8))
+    way = _motion(width, height, how)
     x, y = x - beyond, y - beyond
+    moved = cv2.remap(values, way.source_x + x, way.source_y + y, cv2.INTER_LINEAR)
+    shift = np.array([[1, 0, x + way.left + dx], [0, 1, y + way.top + dy]], np.float32)
+    return cv2.warpAffine(moved, shift, size, flags=cv2.INTER_NEAREST)
+
+
+@dataclass(frozen=True)
+class _Motion:
+    """Where the pixels of a moved box come from, all relative to the corner of the masks' box.
+
+    Attributes:
+        left: Left edge of the moved box.
+        top: Its upper edge.
+        source_x: Where each of its pixels comes from, (size, size).
+        source_y: The same downwards.
+        strain: How much the displacement squeezes.
+    """
+
+    left: int
+    top: int
+    source_x: NDArray[np.float32]
+    source_y: NDArray[np.float32]
+    strain: float
+
+
+def _continued(masks: Sequence[Mask]) -> tuple[Sequence[Mask], int]:
+    """Masks that the frame cuts off, gone on past it, and by how many pixels on every side."""
+    union = np.logical_or.reduce(masks)
+    if not (union[0].any() or union[-1].any() or union[:, 0].any() or union[:, -1].any()):
+        return masks, 0
+    beyond = max(union.shape) // 4
+    return [np.pad(mask, beyond, mode="edge") for mask in masks], beyond
+
+
+def _motion(width: int, height: int, how: Perturbation) -> _Motion:
+    """How a box of masks moves."""
     # The box of the moved masks: half its diagonal, scaled, and the displacement around it.
     reach = int(np.ceil(np.hypot(width, height) / 2 * how.scaling + how.warp)) + 2
     centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
     # Moved by whole pixels only, so that the centre stays where it is up to its half pixel.
     left, top = int(np.floor(centre_x)) - reach, int(np.floor(centre_y)) - reach
-    size = 2 * reach + 2
-    source_x, source_y, strain = _sources(size, centre_x, centre_y, left, top, how)
-    widening = max(((1 + strain) / how.scaling - 1) / 2, 0.0)
-    moved = [_looked_up(cut, source_x, source_y, widening) for cut in cuts]
-    tight = cv2.boundingRect(np.logical_or.reduce(moved).astype(np.uint8))
-    inner = slice(tight[1], tight[1] + tight[3]), slice(tight[0], tight[0] + tight[2])
-    return Patch(
-        x + left + tight[0], y + top + tight[1], tuple(mask[inner].copy() for mask in moved)
-    )
+    return _Motion(left, top, *_sources(2 * reach + 2, centre_x, centre_y, left, top, how))
 
 
 def _sources(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.settings import Settings
 
@@ -57,8 +57,13 @@ class SynthesisSettings(Settings):
     """`drawn`: the whole image is, as in the paper. `photo`: only the defect and a rim around it
     are, and the rest is the defect-free photo that gave the driver."""
 
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of the noise levels that the drawing goes through. At 1 it begins with noise, as in the
+    paper; below, with the mask's own real defect laid on the photo, the less changed the lower it
+    is; 0 is that picture itself. Below 1 `background=photo` is needed."""
+
     steps: Annotated[int, Field(ge=1, le=1000)] = 30
-    """Denoising steps an image."""
+    """Denoising steps an image, of which that share is done."""
 
     guidance: Annotated[float, Field(ge=1, le=30)] = 5.0
     """Scale of classifier-free guidance; 1 is none."""
@@ -72,3 +77,12 @@ class SynthesisSettings(Settings):
 
     bf16: bool = False
     """Compute in bfloat16 on a GPU; without meaning on a CPU."""
+
+    @model_validator(mode="after")
+    def _begins_with_a_photo(self) -> "SynthesisSettings":
+        if self.strength < 1 and self.background != "photo":
+            raise ValueError(
+                f"strength={self.strength:g} begins with a defect laid on a photo, which "
+                f"background={self.background} does not keep; set background=photo, or strength=1"
+            )
+        return self
