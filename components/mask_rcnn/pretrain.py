@@ -1,9 +1,10 @@
 """Train the embedded start: `python -m components.mask_rcnn.pretrain --out FOLDER`.
 
-The small Mask R-CNN learns to find and to name the marks of procedural textures. Interrupted, it
-continues where it was when started again with the same arguments. With `--start` it goes on from
-another such start instead of from nothing. The folder holds the weights in half precision and
-`training.json` (procedure, curve, quality, time, machine).
+The small Mask R-CNN learns to find and to name the marks of procedural textures. At last its layers
+that name are exchanged for ones that know a single class, *anything marked*, and learn that alone.
+Interrupted, it continues where it was when started again with the same arguments. With `--start` it
+goes on from another such start, as far as that fits, instead of from nothing. The folder holds the
+weights in half precision and `training.json` (procedure, curve, quality, time, machine).
 """
 
 import argparse
@@ -24,8 +25,8 @@ from components.instances import Instance, connected
 from components.mask_rcnn.backend import Backend, build
 from components.mask_rcnn.batches import Example, draw, stack
 from components.mask_rcnn.regimes import learning_rate
-from components.mask_rcnn.settings import MaskRCNNSettings
-from components.mask_rcnn.start import FILE, take, without_names
+from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
+from components.mask_rcnn.start import FILE, NAMING, go_on, weights_of
 from components.progress import say, track
 from components.textures.draw import Mark
 from components.textures.marks import MARKS
@@ -46,6 +47,7 @@ _HELD_OUT = 256
 _SURE = 0.5
 _OVERLAP = 0.5
 _REPORT = 100
+_NAMING_RATE = 2e-3
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def pretrain(
     seed: int,
     workers: int,
     start: Path | None = None,
+    naming_steps: int = 600,
 ) -> None:
     """Train into `out`, which appears when it is complete.
 
@@ -104,6 +107,7 @@ def pretrain(
         seed: Of textures, weights and batches; the next seed's first textures are held out.
         workers: Processes that draw textures.
         start: A folder that `pretrain` wrote, to go on from.
+        naming_steps: Optimiser steps of the layers that name, at last.
     """
     # Read first: a folder without it must not be found out after an hour.
     before = json.loads((start / ABOUT).read_text()) if start is not None else None
@@ -117,7 +121,8 @@ def pretrain(
     torch.manual_seed(seed)
     backend = build(settings, len(_NAMES), SIDE)
     if start is not None:
-        take(backend.module, start)
+        fresh = go_on(backend.module, start)
+        say(f"{len(fresh)} weights begin at random: {', '.join(fresh) or 'none'}")
     optimizer = torch.optim.AdamW(backend.module.parameters(), lr=peak, weight_decay=1e-4)
     checkpoint = Checkpoint(
         work / "checkpoint.safetensors",
@@ -144,11 +149,64 @@ def pretrain(
             say(f"step {step + 1}: loss {total / stretch:.3f}")
             total, started = 0.0, time.monotonic()
             checkpoint.save(step + 1)
-    _write(out, backend, checkpoint, {
+    named = unnamed(backend, examples, naming_steps, batch, seed)
+    _write(out, named, checkpoint, {
         "steps": steps, "batch": batch, "learning rate": peak, "textures": count, "seed": seed,
-        "marks": _NAMES, "side": SIDE,
+        "marks": _NAMES, "side": SIDE, "naming steps": naming_steps,
         "before": before,
-    }, quality(backend, fill(seed + 1, _HELD_OUT, SIDE, workers)))  # fmt: skip
+    }, quality(named, fill(seed + 1, _HELD_OUT, SIDE, workers)))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Unnamed:
+    """Examples whose marks are all of one class."""
+
+    examples: Textures
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def example(self, index: int) -> Example:
+        """Picture (side, side, 3) and its marks, all labelled 0."""
+        picture, marks = self.examples.example(index)
+        return picture, [Instance(one.mask, 0) for one in marks]
+
+
+def unnamed(backend: Backend, examples: Textures, steps: int, batch: int, seed: int) -> Backend:
+    """The same network with layers that name a single class, which alone are trained.
+
+    Args:
+        backend: A trained network of any number of classes.
+        examples: What to train on.
+        steps: Optimiser steps.
+        batch: Pictures a step.
+        seed: Of the new layers and the batches.
+    """
+    torch.manual_seed(seed)
+    # Any weights freeze the batch normalisation; none are read.
+    settings = MaskRCNNSettings(backbone="resnet18", size="small", weights=EMBEDDED)
+    made = build(settings, 1, SIDE, trained=True)
+    kept = {
+        name: value
+        for name, value in weights_of(backend.module).items()
+        if not name.startswith(NAMING)
+    }
+    made.module.load_state_dict(kept, strict=False)
+    for name, one in made.module.named_parameters():
+        one.requires_grad_(name.startswith(NAMING))
+    trained = [one for one in made.module.parameters() if one.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=_NAMING_RATE, weight_decay=1e-4)
+    pool = _Unnamed(examples)
+    for step in track(range(steps), "naming", total=steps):
+        images, truth = draw(pool, batch, seed + 1, step)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, _NAMING_RATE)
+        torch.manual_seed(seed * steps + step)
+        loss = made.loss(images, truth)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    return made
 
 
 def quality(backend: Backend, held: Pool) -> dict[str, float]:
@@ -187,12 +245,7 @@ def _write(
     measured: dict[str, float],
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    weights = without_names(dict(backend.module.state_dict()))
-    halved = {
-        name: value.half().contiguous()
-        for name, value in weights.items()
-        if isinstance(value, torch.Tensor)
-    }
+    halved = {name: value.half().contiguous() for name, value in weights_of(backend.module).items()}
     aside = out / f"{FILE}.part"
     save_file(halved, aside)
     aside.rename(out / FILE)

@@ -2,8 +2,9 @@
 
 All regimes have the same number of optimiser steps, the same batch and the same learning rate at
 every step, so a gain of one regime over another is never training length in disguise. The rate
-starts anew where `synthetic_then_real` goes from synthetic to real images, in all regimes alike:
-the paper pre-trains and then fine-tunes, and a rate that has nearly ended would teach nothing.
+rises and falls once: what `synthetic_then_real` learns from synthetic images at high rates it
+refines on real ones at lower rates. A second rise, where the images change, would undo what came
+before it.
 """
 
 import math
@@ -50,21 +51,6 @@ def pretraining(steps: int, share: float) -> int:
     return min(max(round(steps * share), 1), steps - 1) if steps > 1 else 0
 
 
-def scheduled(step: int, steps: int, share: float, peak: float) -> float:
-    """Learning rate of a step in any regime: one rise and fall before the change, one after it.
-
-    Args:
-        step: Number of the step, counted from 0.
-        steps: Optimiser steps of the training.
-        share: Share of the steps before the change.
-        peak: Largest learning rate.
-    """
-    first = pretraining(steps, share)
-    if step < first:
-        return learning_rate(step, first, peak)
-    return learning_rate(step - first, steps - first, peak)
-
-
 def learning_rate(step: int, steps: int, peak: float) -> float:
     """Learning rate of a step: linear warm-up, then a cosine that ends at zero.
 
@@ -82,8 +68,8 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
 def validation_steps(steps: int, validations: int, share: float) -> list[int]:
     """After how many steps the validation part is scored, in any regime.
 
-    Evenly spread, the last step included, and where the images change: the learning rate has ended
-    there, and few real images may undo what many synthetic ones taught.
+    Evenly spread, the last step included, and where the images change, for few real images may undo
+    what many synthetic ones taught.
 
     Args:
         steps: Optimiser steps of the training.

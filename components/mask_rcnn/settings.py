@@ -48,8 +48,8 @@ class MaskRCNNSettings(Settings):
     """Images a step."""
 
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 2e-4
-    """Peak learning rate of AdamW; linear warm-up over a tenth, then cosine, once before and once
-    after the images change, in all regimes alike."""
+    """Peak learning rate of AdamW; linear warm-up over a tenth, then a cosine to zero, in all
+    regimes alike."""
 
     validations: Annotated[int, Field(ge=1, le=100)] = 4
     """How often the validation part is scored, evenly spread; once more where the images change.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models import mobilenet_v3_large, resnet
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -26,6 +27,12 @@ from components.mask_rcnn.backend import (
 )
 from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
 from components.mask_rcnn.start import load_start
+
+FINE, FINE_CHANNELS = "fine", 32
+"""Name and width of the level that the small network's masks are made from."""
+
+MASK_CELLS = 56
+"""Cells of the small network's masks along a box's side."""
 
 
 class TorchvisionBackend(Backend):
@@ -64,8 +71,10 @@ class TorchvisionBackend(Backend):
             box_score_thresh=LEAST_SCORE,
             **heads,
         )
+        if small:
+            self.module.rpn.register_forward_pre_hook(_without_fine)
         if settings.weights == EMBEDDED and not trained:
-            load_start(self.module)
+            load_start(self.module, classes)
         # Colours of a pixel side by side: detecting takes two thirds of the time on a CPU.
         self.module.to(device, memory_format=torch.channels_last)
         self.device = device
@@ -89,9 +98,39 @@ class TorchvisionBackend(Backend):
         return [_detections(one) for one in found]
 
 
-def _backbone(
-    settings: MaskRCNNSettings, small: bool, *, load: bool
-) -> tuple[BackboneWithFPN, int]:
+class _Fine(nn.Module):
+    """A feature pyramid with one more level of half the frame's size, for the masks alone.
+
+    A crack is one to three pixels wide: in a pyramid whose finest cells are four pixels wide it
+    has no outline. Regions are not proposed there, which would cost as much as all other levels.
+    """
+
+    def __init__(self, backbone: BackboneWithFPN, stem: int) -> None:
+        """Widen a pyramid whose body also gives its stem, of so many channels, as `FINE`."""
+        super().__init__()
+        self.body, self.fpn = backbone.body, backbone.fpn
+        self.out_channels = backbone.out_channels
+        self.stem = nn.Conv2d(stem, FINE_CHANNELS, 1)
+        self.inner = nn.Conv2d(self.out_channels, FINE_CHANNELS, 1)
+        self.layer = nn.Conv2d(FINE_CHANNELS, FINE_CHANNELS, 3, padding=1)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """The levels by name, the finest (n, `FINE_CHANNELS`, side / 2, side / 2)."""
+        levels = self.body(images)
+        stem = levels.pop(FINE)
+        pyramid: dict[str, Tensor] = self.fpn(levels)
+        coarse = functional.interpolate(self.inner(pyramid["0"]), size=stem.shape[-2:])
+        pyramid[FINE] = self.layer(functional.relu(self.stem(stem) + coarse))
+        return pyramid
+
+
+def _without_fine(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What the proposals are made from: all levels but the finest."""
+    images, levels, *targets = inputs
+    return images, {name: one for name, one in levels.items() if name != FINE}, *targets
+
+
+def _backbone(settings: MaskRCNNSettings, small: bool, *, load: bool) -> tuple[nn.Module, int]:
     """The feature extractor with its pyramid, and the number of resolutions it gives.
 
     Batch normalisation is trained from scratch, and frozen where the weights are pretrained.
@@ -101,20 +140,23 @@ def _backbone(
         body: Any = mobilenet_v3_large(weights=None, norm_layer=norm).features
         # The last block of every resolution, and its channels.
         ends = {"3": 24, "6": 40, "12": 112, "16": 960}
-        prefix = "features."
+        stem, prefix = ("1", 16), "features."
     else:
         body = getattr(resnet, settings.backbone)(weights=None, norm_layer=norm)
         wide = body.inplanes // 8
         ends = {f"layer{number + 1}": wide * 2**number for number in range(4)}
-        prefix = ""
+        stem, prefix = ("relu", 64), ""
     # At 96 px the last resolution would be 3 x 3 pixels, and has most of the weights.
     kept = list(ends)[: 3 if small else 4]
-    backbone = BackboneWithFPN(
+    names = {name: str(number) for number, name in enumerate(kept)}
+    backbone: Any = BackboneWithFPN(
         body,
-        {name: str(number) for number, name in enumerate(kept)},
+        {stem[0]: FINE, **names} if small else names,
         [ends[name] for name in kept],
         64 if small else 256,
     )
+    if small:
+        backbone = _Fine(backbone, stem[1])
     if settings.weights not in ("", EMBEDDED) and load:
         load_backbone(backbone.body, Path(settings.weights), prefix)
     return backbone, len(kept)
@@ -127,20 +169,16 @@ def _small_heads(levels: int, channels: int, classes: int) -> dict[str, Any]:
     regions sampled.
     """
     names = [str(level) for level in range(levels)]
-
-    def pool(side: int) -> MultiScaleRoIAlign:
-        # One sample a bin: the regions are smaller than the bins are many. The level is chosen by
-        # the published rule (224 px at stride 16) and not in proportion to the frame: from a
-        # coarser level, where a crack has 3 cells, it is lost.
-        return MultiScaleRoIAlign(names, side, 1)
-
+    # One sample a bin: the regions are smaller than the bins are many. The level is chosen by the
+    # published rule (224 px at stride 16) and not in proportion to the frame: from a coarser
+    # level, where a crack has 3 cells, it is lost.
     return {
-        "box_roi_pool": pool(7),
+        "box_roi_pool": MultiScaleRoIAlign(names, 7, 1),
         "box_head": TwoMLPHead(channels * 7 * 7, 256),
         "box_predictor": FastRCNNPredictor(256, classes + 1),
-        "mask_roi_pool": pool(14),
-        "mask_head": MaskRCNNHeads(channels, (64, 64), 1),
-        "mask_predictor": MaskRCNNPredictor(64, 64, classes + 1),
+        "mask_roi_pool": MultiScaleRoIAlign([FINE], MASK_CELLS // 2, 1),
+        "mask_head": MaskRCNNHeads(FINE_CHANNELS, (FINE_CHANNELS, FINE_CHANNELS), 1),
+        "mask_predictor": MaskRCNNPredictor(FINE_CHANNELS, FINE_CHANNELS, classes + 1),
         "rpn_pre_nms_top_n_train": 200,
         "rpn_pre_nms_top_n_test": 200,
         "rpn_post_nms_top_n_train": 100,

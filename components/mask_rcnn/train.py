@@ -19,7 +19,7 @@ from components.mask_rcnn.backend import Backend, Detection, build
 from components.mask_rcnn.batches import Pool, RealPool, SyntheticPool, draw
 from components.mask_rcnn.predict import ABOUT, WEIGHTS
 from components.mask_rcnn.predictions import all_frames, detect, image_ids, results, segm_ap50
-from components.mask_rcnn.regimes import Source, scheduled, sources, validation_steps
+from components.mask_rcnn.regimes import Source, learning_rate, sources, validation_steps
 from components.mask_rcnn.settings import MaskRCNNSettings, Regime
 from components.mask_rcnn.threshold import LENIENT, Threshold, choose
 from components.outcome import Outcome
@@ -175,8 +175,7 @@ class _Training:
 
     def _step(self, step: int, pool: Pool) -> float:
         images, truth = draw(pool, self.settings.batch, self.seed, step)
-        chosen = self.settings
-        rate = scheduled(step, chosen.steps, chosen.pretrain_share, chosen.learning_rate)
+        rate = learning_rate(step, self.settings.steps, self.settings.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         # The libraries draw anchors and proposals from the global generator.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.mask_rcnn.regimes import learning_rate, scheduled, sources, validation_steps
+from components.mask_rcnn.regimes import learning_rate, sources, validation_steps
 from components.mask_rcnn.settings import REGIMES
 
 STEPS = st.integers(2, 5000)
@@ -51,17 +51,6 @@ def test_the_rate_rises_to_its_peak_and_falls_to_zero(steps: int, peak: float) -
     assert all(one < two for one, two in pairwise(rates[: top + 1]))
     assert all(one > two for one, two in pairwise(rates[top:]))
     assert rates[-1] < 0.5 * peak or steps < 4
-
-
-@given(STEPS, SHARES, st.floats(1e-6, 0.5))
-def test_the_rate_starts_anew_where_the_images_change(
-    steps: int, share: float, peak: float
-) -> None:
-    first = sources("synthetic_then_real", steps, share).count("synthetic")
-    rates = [scheduled(step, steps, share, peak) for step in range(steps)]
-    assert rates[:first] == [learning_rate(step, first, peak) for step in range(first)]
-    after = [learning_rate(step, steps - first, peak) for step in range(steps - first)]
-    assert rates[first:] == after
 
 
 @given(STEPS, st.integers(1, 100), SHARES)

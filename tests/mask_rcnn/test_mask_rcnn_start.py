@@ -6,10 +6,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.mask_rcnn.backend import build
-from components.mask_rcnn.batches import draw
+from components.mask_rcnn.batches import draw, stack
 from components.mask_rcnn.pretrain import ABOUT, pieces, pretrain, textures
 from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
-from components.mask_rcnn.start import FILE, without_names
+from components.mask_rcnn.start import FILE, NAMING
+from components.mask_rcnn.threshold import iou
 from components.textures.draw import Mark
 from components.textures.pool import Pool
 
@@ -21,12 +22,41 @@ def test_the_embedded_start_is_what_the_network_begins_with():
     one = build(SMALL, 3, 96).module.state_dict()
     torch.manual_seed(1)
     other = build(SMALL, 5, 96).module.state_dict()
-    common = without_names(dict(one))
+    common = [name for name in one if not name.startswith(NAMING)]
     assert len(common) > 100
-    for name, value in common.items():
-        assert torch.equal(value, other[name]), name
+    for name in common:
+        assert torch.equal(one[name], other[name]), name
     plain = build(SMALL.model_copy(update={"weights": ""}), 3, 96).module.state_dict()
     assert not torch.equal(one["backbone.body.conv1.weight"], plain["backbone.body.conv1.weight"])
+
+
+def test_every_class_begins_as_anything_marked_and_together_they_are_as_likely():
+    features = torch.randn(50, 256, generator=torch.Generator().manual_seed(0))
+    likely = []
+    for classes in (1, 4):
+        network = build(SMALL, classes, 96).module
+        with torch.no_grad():
+            scores, boxes = network.roi_heads.box_predictor(features)
+        chances = scores.softmax(1)[:, 1:]
+        assert torch.allclose(chances, chances[:, :1].expand(-1, classes))
+        boxes = boxes.view(50, classes + 1, 4)[:, 1:]
+        assert torch.equal(boxes, boxes[:, :1].expand(-1, classes, -1))
+        likely.append(chances.sum(1))
+    assert torch.allclose(*likely, atol=1e-6)
+    assert likely[0].std() > 0.01
+
+
+def test_the_start_finds_marks_before_anything_is_learnt():
+    backend = build(SMALL, 3, 96)
+    surface = np.full((96, 96, 3), 150, np.uint8)
+    surface[40:52, 30:44] = 40
+    found = backend.detect(stack([surface, np.full((96, 96, 3), 150, np.uint8)]))
+
+    truth = np.zeros((96, 96), bool)
+    truth[40:52, 30:44] = True
+    best = found[0][0]
+    assert iou(best.mask, truth) > 0.5
+    assert best.score > max((one.score for one in found[1]), default=0)
 
 
 def test_a_network_that_is_about_to_be_replaced_reads_no_start():
@@ -65,7 +95,7 @@ def test_pictures_without_marks_are_a_quarter():
 
 def test_pretraining_continues_and_says_what_it_did(tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    arguments = {"batch": 2, "peak": 1e-3, "count": 16, "seed": 0, "workers": 1}
+    arguments = {"batch": 2, "peak": 1e-3, "count": 16, "seed": 0, "workers": 1, "naming_steps": 2}
     monkeypatch.setattr("components.mask_rcnn.pretrain._REPORT", 1)
     pretrain(whole, steps=2, **arguments)
 
@@ -90,7 +120,7 @@ def test_pretraining_continues_and_says_what_it_did(tmp_path, monkeypatch):
 
 
 def test_pretraining_goes_on_from_a_start_and_says_from_which(tmp_path):
-    arguments = {"batch": 2, "peak": 1e-9, "count": 16, "seed": 0, "workers": 1}
+    arguments = {"batch": 2, "peak": 1e-9, "count": 16, "seed": 0, "workers": 1, "naming_steps": 1}
     pretrain(tmp_path / "first", steps=1, **arguments)
     arguments["seed"] = 1
     pretrain(tmp_path / "alone", steps=1, **arguments)
