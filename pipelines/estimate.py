@@ -22,6 +22,9 @@ from pipelines.config import Config
 _START_UP = 0.5
 """Seconds that KFP and Python take for a task beside its step."""
 
+_BESIDE = 3
+"""Denoising steps that take as long as what else an image needs: its codes, its file."""
+
 SECONDS_PER_WORK = {
     "data_versioning": 0.011,
     "driver_extraction": 0.008,
@@ -144,8 +147,9 @@ def _work(
     )  # fmt: skip
     yield "plan", f"{config.plan.images} images for each of {named}", fractions, drawn, 0
     yield (
-        "synthesis", f"{drawn} images, {config.synthesis.steps} steps each",
-        fractions * config.run.shards, drawn * config.synthesis.steps * area, drawn * picture,
+        "synthesis", f"{drawn} images, {config.synthesis.done} steps each",
+        fractions * config.run.shards, drawn * (config.synthesis.done + _BESIDE) * area,
+        drawn * picture,
     )  # fmt: skip
     yield "synthetic_set", "images, annotations, provenance", fractions, drawn, 0
     yield (

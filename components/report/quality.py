@@ -216,16 +216,23 @@ def tables(summary: Entry) -> list[Table]:
 
 
 def _kept(summary: Entry) -> list[str]:
-    """What a reader must know where most of a synthetic image is a photo."""
-    if summary["config"].get("synthesis", {}).get("background") != "photo":
-        return []
-    return [
-        (
+    """What a reader must know where most of a synthetic image, or its defect, is a photo's."""
+    chosen = summary["config"].get("synthesis", {})
+    notes = []
+    if chosen.get("background") == "photo":
+        notes.append(
             "The synthetic images keep a training photo around what was drawn"
             " (synthesis.background=photo), the same one in all samples of a driver: this compares"
             " mostly photos, and says little of the generator. The paper draws whole images."
         )
-    ]
+    if chosen.get("strength", 1) < 1:
+        notes.append(
+            "The drawings begin with real defects of the fraction's training photos, laid on other"
+            f" photos, and change them by {chosen['strength']:.0%} of the noise levels"
+            " (synthesis.strength): what adherence and diversity say holds for such images. The"
+            " paper draws from noise."
+        )
+    return notes
 
 
 def _judged(entry: Entry) -> list[Cell]:

@@ -78,7 +78,7 @@ class Sampler:
         batch: int,
         control: ControlNetModel | None = None,
         conditioning: float = 1.0,
-        strength: float = 1.0,
+        done: int | None = None,
     ) -> None:
         """Prepare to draw.
 
@@ -91,19 +91,19 @@ class Sampler:
             batch: Images of a group on an accelerator.
             control: The hypernetwork.
             conditioning: Scale of its residuals.
-            strength: Share of the denoising steps that are done, the last ones, from what a
-                request's ground begins with; 1 does all and begins with noise.
+            done: How many of the denoising steps are done, the last ones, from what a request's
+                ground begins with; all, from noise, when None.
         """
         self.parts = parts
         self.resolution = resolution
         self.guidance = guidance
         self.conditioning = conditioning
-        self.strength = strength
         self.shape = parts.latent_shape(resolution)
         self.batch = batch if parts.on.accelerated else CPU_BATCH
         self.scheduler = copy.deepcopy(scheduler)
         self.scheduler.set_timesteps(steps, device=parts.on.device)
-        self.left_out = steps - round(steps * strength)
+        self.left_out = 0 if done is None else steps - done
+        self.strength = 1 - self.left_out / steps
         self.control = control
         self.hint: nn.Module | None = None
         if control is not None:

@@ -21,7 +21,7 @@ CONFIG = Config(
         start="embedded", unlock=True, steps=2, batch=2, learning_rate=1e-3, checkpoint_every=1
     ),
     plan=PlanSettings(images=4, samples=2, augmentations=2),
-    synthesis=SynthesisSettings(background="photo", steps=2, guidance=1.0, batch=2),
+    synthesis=SynthesisSettings(background="photo", strength=0.5, steps=4, guidance=1.0, batch=2),
     synthetic_set=SetSettings(reject=True),
     mask_rcnn=MaskRCNNSettings(
         backbone="resnet18",

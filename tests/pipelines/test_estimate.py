@@ -48,6 +48,15 @@ def test_twice_the_steps_take_about_twice_as_long(tmp_path: Path) -> None:
     assert once and twice and 1.5 < twice / once < 2
 
 
+def test_steps_that_a_drawing_leaves_out_take_no_time(tmp_path: Path) -> None:
+    part, whole = (
+        _seconds(override(QUICK, [f"synthesis.strength={share}"]), tmp_path, "synthesis")
+        for share in (0.3, 1.0)
+    )
+
+    assert part and whole and 0.3 * whole < part < 0.5 * whole
+
+
 def test_a_gpu_s_times_are_unknown_until_something_was_measured(tmp_path: Path) -> None:
     assert _seconds(QUICK, tmp_path, "hypernetwork", accelerated=True) is None
 

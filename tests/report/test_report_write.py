@@ -216,6 +216,18 @@ def test_a_kept_background_is_told_beside_the_distances(
     assert told not in (written / "report.html").read_text()
 
 
+def test_drawings_that_begin_with_real_defects_are_told_as_such(
+    inputs: Inputs, written: Path, tmp_path: Path
+) -> None:
+    told = "change them by 35% of the noise levels"
+    config = {"synthesis": {"background": "photo", "strength": 0.35}}
+    begun = replace(inputs, config=json.dumps(config))
+    write(tmp_path, ReportSettings(samples=4), **begun.__dict__)
+
+    assert told in (tmp_path / "report.html").read_text()
+    assert "begin with real defects" not in (written / "report.html").read_text()
+
+
 def test_the_order_of_lists_does_not_matter(inputs: Inputs, written: Path, tmp_path: Path) -> None:
     turned = {
         name: value[::-1] if isinstance(value, list) else value

@@ -91,7 +91,7 @@ def draw(
             batch=settings.batch,
             control=network,
             conditioning=settings.conditioning,
-            strength=settings.strength,
+            done=settings.done,
         )
         sampler.draw_all(missing, request, keep, "images", done=len(rows) - len(missing))
     if rows:

@@ -78,6 +78,11 @@ class SynthesisSettings(Settings):
     bf16: bool = False
     """Compute in bfloat16 on a GPU; without meaning on a CPU."""
 
+    @property
+    def done(self) -> int:
+        """Denoising steps that are done."""
+        return round(self.steps * self.strength)
+
     @model_validator(mode="after")
     def _begins_with_a_photo(self) -> "SynthesisSettings":
         if self.strength < 1 and self.background != "photo":
