@@ -46,6 +46,20 @@ def sources(regime: Regime, steps: int, pretrain_share: float) -> list[Source]:
     return plan
 
 
+def synthetic_share(most: float, real: int, synthetic: int) -> float:
+    """Share of the steps that `synthetic_then_real` spends on synthetic images.
+
+    The more real images there are, the less synthetic ones can add, and the more is lost with every
+    step that is taken from the real ones.
+
+    Args:
+        most: The share where there are hardly any real images, 0 .. 1.
+        real: Number of real images.
+        synthetic: Number of synthetic images, one or more.
+    """
+    return most * synthetic / (real + synthetic)
+
+
 def pretraining(steps: int, share: float) -> int:
     """Number of steps before the images change, of `steps`, at least one and not all."""
     return min(max(round(steps * share), 1), steps - 1) if steps > 1 else 0

@@ -42,7 +42,8 @@ class MaskRCNNSettings(Settings):
     """Optimiser steps of every regime; pre-training and fine-tuning together make as many."""
 
     pretrain_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    """Share of the steps that `synthetic_then_real` spends on synthetic images."""
+    """Share of the steps that `synthetic_then_real` spends on synthetic images where there are
+    hardly any real ones; it falls with the real images' share of all images."""
 
     batch: Annotated[int, Field(ge=1, le=256)] = 4
     """Images a step."""

@@ -19,7 +19,13 @@ from components.mask_rcnn.backend import Backend, Detection, build
 from components.mask_rcnn.batches import Pool, RealPool, SyntheticPool, draw
 from components.mask_rcnn.predict import ABOUT, WEIGHTS
 from components.mask_rcnn.predictions import all_frames, detect, image_ids, results, segm_ap50
-from components.mask_rcnn.regimes import Source, learning_rate, sources, validation_steps
+from components.mask_rcnn.regimes import (
+    Source,
+    learning_rate,
+    sources,
+    synthetic_share,
+    validation_steps,
+)
 from components.mask_rcnn.settings import MaskRCNNSettings, Regime
 from components.mask_rcnn.threshold import LENIENT, Threshold, choose
 from components.outcome import Outcome
@@ -59,14 +65,19 @@ def train(
         ValueError: If a pool that the regime needs is missing or empty.
     """
     data = Dataset(dataset)
-    plan = sources(regime, settings.steps, settings.pretrain_share)
-    pools = _pools(set(plan), data, fraction, synthetic)
+    pools = _pools(regime, data, fraction, synthetic)
+    sizes = {name: len(pool) for name, pool in pools.items()}
+    share = settings.pretrain_share
+    if len(sizes) > 1:
+        share = synthetic_share(share, sizes["real"], sizes["synthetic"])
+    plan = sources(regime, settings.steps, share)
     frames = all_frames(data, "val")
 
     with _reproducible():
         torch.manual_seed(seed)
         backend = build(settings, len(data.classes), data.resolution)
-        training = _Training(out, settings, backend, data, frames, seed)
+        validated = validation_steps(settings.steps, settings.validations, share)
+        training = _Training(out, settings, backend, data, frames, seed, validated)
         diverged = training.run(plan, pools)
         training.take_best()
 
@@ -91,6 +102,8 @@ def train(
         "fraction": fraction,
         "seed": seed,
         "best_step": training.best_step,
+        "images": sizes,
+        "synthetic_steps": plan.count("synthetic"),
         "settings": settings.model_dump(mode="json"),
     }
     (out / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
@@ -119,12 +132,14 @@ class _Training:
         data: Dataset,
         frames: Sequence[Frame],
         seed: int,
+        validated: Sequence[int],
     ) -> None:
         self.settings = settings
         self.backend = backend
         self.data = data
         self.frames = frames
         self.seed = seed
+        self.validated = frozenset(validated)
         self.best = copy.deepcopy(backend.module)
         # What the best state found, where this process has validated it.
         self.found: list[list[Detection]] = []
@@ -143,8 +158,6 @@ class _Training:
     def run(self, plan: Sequence[Source], pools: dict[Source, Pool]) -> int | None:
         """Do the steps that are not done; returns the step at which the loss was not finite."""
         steps = self.settings.steps
-        chosen = self.settings
-        validated = set(validation_steps(steps, chosen.validations, chosen.pretrain_share))
         done = self.checkpoint.load()
         for step in track(range(done, steps), "training", total=steps, done=done):
             loss = self._step(step, pools[plan[step]])
@@ -152,9 +165,9 @@ class _Training:
                 say(f"the loss is {loss} at step {step + 1}: the training ends here")
                 return step + 1
             self.checkpoint.curves["loss"].append((step + 1, loss))
-            if step + 1 in validated:
+            if step + 1 in self.validated:
                 self._validate(step + 1)
-            if (step + 1) % self.settings.checkpoint_every == 0 or step + 1 in validated:
+            if (step + 1) % self.settings.checkpoint_every == 0 or step + 1 in self.validated:
                 self.checkpoint.save(step + 1)
         return None
 
@@ -200,12 +213,12 @@ class _Training:
 
 
 def _pools(
-    wanted: set[Source], data: Dataset, fraction: float, synthetic: Path | None
+    regime: Regime, data: Dataset, fraction: float, synthetic: Path | None
 ) -> dict[Source, Pool]:
     pools: dict[Source, Pool] = {}
-    if "real" in wanted:
+    if regime != "synthetic":
         pools["real"] = RealPool(data, data.frames("train", fraction=fraction))
-    if "synthetic" in wanted:
+    if regime != "real":
         if synthetic is None:
             raise ValueError("this regime trains on synthetic images: give a synthetic set")
         pools["synthetic"] = SyntheticPool(SyntheticSet(synthetic))

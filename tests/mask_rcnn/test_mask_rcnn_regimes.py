@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.mask_rcnn.regimes import learning_rate, sources, validation_steps
+from components.mask_rcnn.regimes import (
+    learning_rate,
+    sources,
+    synthetic_share,
+    validation_steps,
+)
 from components.mask_rcnn.settings import REGIMES
 
 STEPS = st.integers(2, 5000)
@@ -31,6 +36,17 @@ def test_pretraining_comes_first_and_both_sources_have_a_part(steps: int, share:
 def test_pure_regimes_are_pure(steps: int, share: float) -> None:
     assert set(sources("real", steps, share)) == {"real"}
     assert set(sources("synthetic", steps, share)) == {"synthetic"}
+
+
+@given(st.floats(0.01, 0.99), st.integers(1, 10_000), st.integers(1, 10_000))
+def test_more_real_images_leave_fewer_steps_to_synthetic_ones(
+    most: float, real: int, synthetic: int
+) -> None:
+    share = synthetic_share(most, real, synthetic)
+    assert 0 < share <= most
+    assert synthetic_share(most, real + 1, synthetic) < share
+    assert synthetic_share(most, real, synthetic + 1) > share
+    assert synthetic_share(most, 10 * real, 10 * synthetic) == pytest.approx(share)
 
 
 def test_one_step_cannot_have_two_sources() -> None:

@@ -178,8 +178,11 @@ def test_regimes_differ_in_their_images_alone(
         losses[regime] = [loss for _, loss in outcome.curves["loss"]]
     assert rates["real"] == rates["synthetic"] == rates["synthetic_then_real"]
     assert len(rates["real"]) == 4
-    both = losses["synthetic_then_real"]
-    assert both[:2] == losses["synthetic"][:2] and both[2] != losses["synthetic"][2]
+    about = json.loads((tmp_path / "synthetic_then_real" / "model.json").read_text())
+    first, sizes = about["synthetic_steps"], about["images"]
+    assert first == round(4 * 0.5 * sizes["synthetic"] / (sizes["real"] + sizes["synthetic"]))
+    both, alone = losses["synthetic_then_real"], losses["synthetic"]
+    assert both[:first] == alone[:first] and both[first] != alone[first]
 
 
 def test_missing_pools_are_named(dataset: Path, tmp_path: Path) -> None:
