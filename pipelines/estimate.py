@@ -34,7 +34,7 @@ SECONDS_PER_WORK = {
     "plan": 0.0053,
     "synthesis": 0.017,
     "synthetic_set": 0.0085,
-    "mask_rcnn": 0.099,
+    "mask_rcnn": 0.109,
     "iou_evaluation": 0.039,
     "fid_evaluation": 0.069,
     "report": 0.0,

@@ -17,6 +17,9 @@ Source = Literal["real", "synthetic"]
 WARM_UP = 0.1
 """Share of the steps over which the learning rate rises to its peak."""
 
+WORTH = 4
+"""Synthetic images that one real image is taken to be worth."""
+
 
 def sources(regime: Regime, steps: int, pretrain_share: float) -> list[Source]:
     """Where every optimiser step's images come from.
@@ -49,15 +52,16 @@ def sources(regime: Regime, steps: int, pretrain_share: float) -> list[Source]:
 def synthetic_share(most: float, real: int, synthetic: int) -> float:
     """Share of the steps that `synthetic_then_real` spends on synthetic images.
 
-    The more real images there are, the less synthetic ones can add, and the more is lost with every
-    step that is taken from the real ones.
+    It is their share of all images, where a real one counts as `WORTH`, times `most`: the more real
+    images there are, the less synthetic ones can add, and the more is lost with every step that is
+    taken from the real ones.
 
     Args:
         most: The share where there are hardly any real images, 0 .. 1.
         real: Number of real images.
         synthetic: Number of synthetic images, one or more.
     """
-    return most * synthetic / (real + synthetic)
+    return most * synthetic / (WORTH * real + synthetic)
 
 
 def pretraining(steps: int, share: float) -> int:

@@ -43,7 +43,7 @@ class MaskRCNNSettings(Settings):
 
     pretrain_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Share of the steps that `synthetic_then_real` spends on synthetic images where there are
-    hardly any real ones; it falls with the real images' share of all images."""
+    hardly any real ones; it falls the more of them there are (`regimes.synthetic_share`)."""
 
     batch: Annotated[int, Field(ge=1, le=256)] = 4
     """Images a step."""
