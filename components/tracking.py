@@ -56,6 +56,9 @@ class Tracker:
             artifacts: Folder for artifacts, where the experiment has to be created in a local
                 store; a server has its own place.
         """
+        # Else a thread of it asks addresses of its maker, and changes the environment while other
+        # threads read it, which fails their requests.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         from mlflow.tracking import MlflowClient
 
         self.client = MlflowClient(tracking_uri=uri)

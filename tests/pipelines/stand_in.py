@@ -16,7 +16,7 @@ import pytest
 from components.task import LANES, SPOOL, STORE
 from pipelines import run
 
-_SET = ("PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MLFLOW_LOGGING_LEVEL")
+_SET = ("PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MLFLOW_LOGGING_LEVEL", "MLFLOW_DISABLE_TELEMETRY")
 
 
 def keep_environment(monkeypatch: pytest.MonkeyPatch) -> None:

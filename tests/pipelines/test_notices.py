@@ -1,11 +1,14 @@
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from components.outcome import Outcome
 from components.settings import Settings
 from components.store import RECORD
 from components.task import Record
-from components.tracking import GIT_REVISION
+from components.tracking import GIT_REVISION, Tracker
 from pipelines.notices import Collector, TrackerOf
 
 
@@ -43,6 +46,15 @@ def test_a_notice_that_comes_last_is_logged_too(tmp_path: Path) -> None:
     children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent]
     assert sorted(one.info.run_name for one in children) == ["step 0", "step 1", "step 2"]
     assert all(GIT_REVISION not in one.data.tags for one in children), "it is not known"
+
+
+def test_mlflow_asks_nobody_but_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "")
+    monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY")
+
+    Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_every_task_has_the_revision_that_the_run_has(tmp_path: Path) -> None:
