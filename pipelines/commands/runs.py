@@ -79,7 +79,9 @@ def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
         if named is None:
             raise Refusal(f"no schedule {chosen.schedule!r} on the server: defectory schedule list")
         recurring = named.id
-    found = runs.listed(server, limit=chosen.limit, state=chosen.state, recurring_run_id=recurring)
+    found = runs.listed(
+        server, limit=chosen.limit, wanted_state=chosen.state, recurring_run_id=recurring
+    )
     if chosen.as_json:
         _print_json([_fields(server, run) for run in found])
         return
@@ -92,7 +94,7 @@ def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
         rows.append(
             (
                 run.run_id[:8],
-                (run.state or "?").lower(),
+                runs.state(run).lower(),
                 f"{began:%Y-%m-%d %H:%M}" if began else "?",
                 runs.span(runs.seconds(run)),
                 run.display_name,
@@ -105,6 +107,7 @@ def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
 def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
     from pipelines.operator import runs
     from pipelines.operator.parameters import typed
+    from pipelines.operator.workflow import reasons
 
     if as_json:
         steps = {step.name: list(step.states) for step in runs.steps(run)}
@@ -112,7 +115,7 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
         return
     lines = [
         f"{run.display_name}  {run.run_id}",
-        f"{(run.state or '?').lower()} after {runs.span(runs.seconds(run))}",
+        f"{runs.state(run).lower()} after {runs.span(runs.seconds(run))}",
         server.link("runs", run.run_id),
         typed(runs.parameters_of(run)),
     ]
@@ -123,6 +126,8 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
         done = step.count("SUCCEEDED", "SKIPPED")
         of = f"  {done} of {len(step.states)}" if len(step.states) > 1 else ""
         lines.append(f"  {step.name:<{width}}  {step.state.lower()}{of}")
+    if runs.state(run) == "FAILED":
+        lines += [f"why: {one}" for one in reasons(server, run.run_id)]
     sys.stdout.write("\n".join(line for line in lines if line) + "\n")
 
 
@@ -133,7 +138,7 @@ def _fields(server: "Server", run: Any) -> dict[str, Any]:
     return {
         "id": run.run_id,
         "name": run.display_name,
-        "state": run.state,
+        "state": runs.state(run),
         "began": began.isoformat() if began else None,
         "ended": ended.isoformat() if ended else None,
         "seconds": runs.seconds(run),

@@ -129,10 +129,13 @@ def wait(server: "Server", identity: str, minutes: float) -> int:
 def _outcome(server: "Server", run: Any) -> int:
     from pipelines.operator import runs
 
-    ended = f"{run.state.lower()} after {runs.span(runs.seconds(run))}"
+    ended = f"{runs.state(run).lower()} after {runs.span(runs.seconds(run))}"
     if run.state == "SUCCEEDED":
         sys.stdout.write(f"{ended}\n{server.link('runs', run.run_id)}\n")
         return 0
+    if runs.state(run) == "CANCELED":
+        sys.stderr.write(f"{ended}\n{server.link('runs', run.run_id)}\n")
+        return 1
     failed = [step.name for step in runs.steps(run) if step.count("FAILED")]
     why = f": {', '.join(failed)}" if failed else ""
     log = f"defectory logs {run.run_id}" + (f" {failed[0]}" if failed else "")

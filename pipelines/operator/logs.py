@@ -166,17 +166,8 @@ def _routes(server: Server, run_id: str, pod: str) -> tuple[str, str]:
 
 
 def _get(server: Server, route: str) -> list[str]:
-    connection = server.api.runs.run_service_get_run.__self__.api_client
-    headers: dict[str, str] = dict(connection.default_headers)
-    if connection.cookie:
-        headers["Cookie"] = connection.cookie
-    connection.update_params_for_auth(headers, [], ["Bearer"])
     with server.doing("reading the log"):
-        response = connection.rest_client.GET(
-            connection.configuration.host + route, headers=headers, _preload_content=False
-        )
-        kind = response.headers.get("content-type", "")
-        text = response.data.decode("utf-8", errors="replace")
+        kind, text = server.read(route)
     if "html" in kind or text.lstrip().startswith("<!doctype html"):
         raise Refusal("a web page instead of a log", SERVER)
     if text.startswith('{"error_message"'):

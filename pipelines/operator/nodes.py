@@ -89,6 +89,16 @@ def place_of(path: str) -> tuple[tuple[str, ...], int] | None:
     return names, int(attempt) if attempt.isdigit() else 0
 
 
+def step_of(path: str) -> str:
+    """What a node is of, for people: the step, its driver, or a part of KFP's machinery.
+
+    Args:
+        path: The node's full name in Argo.
+    """
+    place = place_of(path)
+    return place[0][-1] if place is not None else _TRY.sub("", path.rpartition(".")[2])
+
+
 def is_try(name: str) -> bool:
     """Whether a node's name is that of one try of another node."""
     return _TRY.search(name) is not None

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import kfp_server_api
@@ -12,6 +13,7 @@ from pipelines.operator.nodes import is_try
 from pipelines.operator.parameters import Value
 from pipelines.operator.server import Server
 from pipelines.operator.versions import equals
+from pipelines.operator.workflow import tasks
 from pipelines.refusal import Refusal
 
 EXPERIMENT = "defectory"
@@ -101,7 +103,10 @@ def start(
 def get(server: Server, identity: str) -> Any:
     """A run with its tasks, by id."""
     with server.doing(f"looking at run {identity}"):
-        return server.api.runs.run_service_get_run(run_id=identity)
+        run = server.api.runs.run_service_get_run(run_id=identity)
+    if (known := tasks(server, identity)) and run.run_details is not None:
+        run.run_details.task_details = known
+    return run
 
 
 def find(server: Server, named: str) -> Any:
@@ -125,18 +130,22 @@ def find(server: Server, named: str) -> Any:
     return get(server, fitting[0].run_id)
 
 
-def listed(server: Server, *, limit: int, state: str = "", recurring_run_id: str = "") -> list[Any]:
+def listed(
+    server: Server, *, limit: int, wanted_state: str = "", recurring_run_id: str = ""
+) -> list[Any]:
     """Runs, the newest first.
 
     Args:
         server: Where.
         limit: The most to return; 0 for all.
-        state: One of KFP's states, or empty for any.
+        wanted_state: One of KFP's states, or empty for any.
         recurring_run_id: Only those of this schedule.
     """
+    # KFP ends as failed what was stopped.
+    kept = "FAILED" if wanted_state == "CANCELED" else wanted_state
     wanted = [
         ("NOT_EQUALS", "storage_state", "ARCHIVED"),
-        ("EQUALS", "state", state),
+        ("EQUALS", "state", kept),
         ("EQUALS", "recurring_run_id", recurring_run_id),
     ]
     predicates = [
@@ -153,12 +162,16 @@ def listed(server: Server, *, limit: int, state: str = "", recurring_run_id: str
         filter=json.dumps({"predicates": predicates}),
         **scope,
     )
-    runs = []
-    for run in found:
-        runs.append(run)
-        if len(runs) == limit:
-            break
-    return runs
+    fitting = (run for run in found if wanted_state in ("", state(run)))
+    return list(islice(fitting, limit or None))
+
+
+def state(run: Any) -> str:
+    """KFP's state of a run, but `CANCELED` for one that was stopped, which KFP ends as failed."""
+    stopped = any(past.state == "CANCELING" for past in run.state_history or [])
+    if run.state == "FAILED" and stopped:
+        return "CANCELED"
+    return str(run.state or "?")
 
 
 def steps(run: Any) -> list[Step]:

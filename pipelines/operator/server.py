@@ -92,6 +92,23 @@ class Server:
             if not token:
                 return
 
+    def read(self, route: str) -> tuple[str, str]:
+        """What the server answers to a route that the generated client does not have.
+
+        Returns:
+            The kind of the content, and the content.
+        """
+        connection = self.api.runs.run_service_get_run.__self__.api_client
+        headers: dict[str, str] = dict(connection.default_headers)
+        if connection.cookie:
+            headers["Cookie"] = connection.cookie
+        connection.update_params_for_auth(headers, [], ["Bearer"])
+        response = connection.rest_client.GET(
+            connection.configuration.host + route, headers=headers, _preload_content=False
+        )
+        text = response.data.decode("utf-8", errors="replace")
+        return response.headers.get("content-type", ""), text
+
     def link(self, kind: str, identity: str) -> str:
         """Address in the UI of a run (`runs`), a schedule (`recurringrun`) or a pipeline."""
         root = self.access.ui or self.access.endpoint

@@ -75,6 +75,8 @@ class Backend:
     """Logs of pods that only the UI's server finds."""
     pods: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Pods that Kubernetes has, by namespace."""
+    workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Argo's workflows by run, which the older API gives."""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -247,6 +249,8 @@ class _Handler(BaseHTTPRequestHandler):
     # --- the API ---
 
     def _route(self, method: str, path: str, query: dict[str, str], body: bytes) -> Any:
+        if older := re.fullmatch(r"/apis/v1beta1/runs/([^/:]+)", path):
+            return self._workflow(older[1])
         api = "/apis/v2beta1"
         if not path.startswith(api):
             raise Refused(404, "Not Found")
@@ -510,6 +514,14 @@ class _Handler(BaseHTTPRequestHandler):
         if start + size < len(found):
             answer["next_page_token"] = str(start + size)
         return checked(answer, f"V2beta1List{model.removeprefix('V2beta1')}sResponse")
+
+    # --- the older API ---
+
+    def _workflow(self, identity: str) -> Any:
+        if identity not in self.backend.workflows:
+            raise Refused(404, f"Run {identity} not found")
+        manifest = json.dumps(self.backend.workflows[identity])
+        return {"run": {"id": identity}, "pipeline_runtime": {"workflow_manifest": manifest}}
 
     # --- logs ---
 

@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from argo import OMITTED, pod, retried, tasks
+from argo import OMITTED, nodes, packed, pod, retried, tasks
 from conftest import Defectory, set_kubeconfig
 from kfp_backend import NEVER, Backend
 from test_failures import kubeconfig
@@ -238,6 +238,57 @@ def _pod(run: dict[str, Any], node: str, log: str, phase: str = "Succeeded") -> 
         "status": {"phase": phase},
         "log": log,
     }
+
+
+DRIVER = f"{WORKFLOW}(0).root-driver"
+
+
+def test_steps_are_known_after_argo_has_packed_the_workflow(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _detailed(backend)
+    ended = nodes(WORKFLOW, _graph(), {REPORT: ("Omitted", "")})
+    backend.workflows[run["run_id"]] = {"status": {"compressedNodes": packed(ended)}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    lines = [line.split() for line in done.out.splitlines()[3:]]
+    assert lines == [
+        ["data-versioning", "succeeded"],
+        ["report", "omitted"],
+        ["mask-rcnn", "succeeded", "2", "of", "2"],
+    ]
+
+
+def test_a_run_that_failed_says_why_once_for_all_tries(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _run(backend, 9, "FAILED")
+    tries = {f"{DRIVER}({i})": [] for i in range(3)}
+    told = {
+        name: ("Error", f'pods "{pod(WORKFLOW, name)}" is forbidden: no service account')
+        for name in tries
+    }
+    found = nodes(WORKFLOW, {DRIVER: list(tries), **tries}, told)
+    backend.workflows[run["run_id"]] = {"status": {"nodes": found}}
+
+    shown = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    assert shown.out.count("why: root-driver: pods") == 1
+    assert "no service account" in shown.out
+
+
+def test_a_run_that_was_stopped_is_no_failure(backend: Backend, defectory: Defectory) -> None:
+    history = [{"state": "RUNNING"}, {"state": "CANCELING"}, {"state": "FAILED"}]
+    _run(backend, 1, "FAILED", state_history=history)
+    _run(backend, 2, "FAILED", state_history=[{"state": "FAILED"}])
+
+    def ids(state: str) -> list[str]:
+        done = defectory("runs", "--endpoint", backend.url, "--json", "--state", state)
+        return [f"{one['id'][7]} {one['state']}" for one in json.loads(done.out)]
+
+    assert ids("canceled") == ["1 CANCELED"]
+    assert ids("failed") == ["2 FAILED"]
 
 
 def test_logs_come_from_kubernetes(cluster: Backend, defectory: Defectory) -> None:

@@ -1,0 +1,90 @@
+"""The Argo workflow of a run, as KFP keeps it.
+
+KFP's list of a run's tasks stands still from the moment when Argo packs the workflow's nodes, as it
+does where the object would grow too large: after some 25 tasks. The workflow itself, which KFP's
+older API still gives, has all of them, and says why a pod failed, which that list leaves out.
+"""
+
+import base64
+import gzip
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+import kfp_server_api
+
+from pipelines.operator.failure import ServerRefusal
+from pipelines.operator.nodes import step_of
+from pipelines.operator.server import Server
+
+_STATES = {
+    "Pending": "PENDING",
+    "Running": "RUNNING",
+    "Succeeded": "SUCCEEDED",
+    "Skipped": "SKIPPED",
+    "Failed": "FAILED",
+    "Error": "FAILED",
+}
+"""KFP's names of Argo's phases; it has none for Omitted."""
+
+_POD = re.compile(r"-\d{6,}\b")
+
+
+def tasks(server: Server, run_id: str) -> list[Any]:
+    """The tasks of a run in the form of KFP's own list, in the order in which they began.
+
+    Returns:
+        None where the workflow is not given.
+    """
+    return [
+        kfp_server_api.V2beta1PipelineTaskDetail(
+            display_name=node.get("displayName"),
+            state=_STATES.get(node.get("phase", "")),
+            child_tasks=[
+                kfp_server_api.PipelineTaskDetailChildTask(pod_name=child)
+                for child in node.get("children") or []
+            ],
+        )
+        for node in sorted(_nodes(server, run_id), key=_beginning)
+    ]
+
+
+def reasons(server: Server, run_id: str) -> list[str]:
+    """Why pods of a run failed or could not be made, those first that began first.
+
+    Returns:
+        A sentence for each step and message, once for all its tries; none where the workflow is
+        not given.
+    """
+    failed = [
+        node
+        for node in _nodes(server, run_id)
+        if node.get("type") == "Pod"
+        and _STATES.get(node.get("phase", "")) == "FAILED"
+        and node.get("message")
+    ]
+    failed.sort(key=_beginning)
+    told: dict[str, str] = {}
+    for node in failed:
+        sentence = f"{step_of(node['name'])}: {' '.join(node['message'].split())}"
+        # Every try has a pod of another name.
+        told.setdefault(_POD.sub("", sentence), sentence)
+    return list(told.values())
+
+
+def _beginning(node: dict[str, Any]) -> tuple[str, str]:
+    return node.get("startedAt") or "", node["name"]
+
+
+def _nodes(server: Server, run_id: str) -> list[dict[str, Any]]:
+    try:
+        with server.doing("looking at the workflow"):
+            _, text = server.read(f"/apis/v1beta1/runs/{quote(run_id)}")
+            runtime = json.loads(text)["pipeline_runtime"]
+            status = json.loads(runtime["workflow_manifest"]).get("status") or {}
+            if packed := status.get("compressedNodes"):
+                return list(json.loads(gzip.decompress(base64.b64decode(packed))).values())
+    except ServerRefusal:
+        return []  # It is a server without the older API.
+    return list((status.get("nodes") or {}).values())
