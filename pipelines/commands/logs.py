@@ -11,6 +11,7 @@ examples:
   defectory logs 3f2a                     (all steps of a run)
   defectory logs 3f2a mask_rcnn --tail 50
   defectory logs 3f2a synthesis --follow
+  defectory logs 3f2a gate --whole        (with what KFP and Argo print around it)
 
 Pods are asked through the current kubectl context, else through KFP. Pods are removed some time
 after a run; then there are logs only if the installation archives them (Argo's archiveLogs)."""
@@ -26,6 +27,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--tail", metavar="N", type=int, default=0, help="only the last lines of each"
     )
     parser.add_argument("--follow", action="store_true", help="go on while the pods run")
+    parser.add_argument(
+        "--whole", action="store_true", help="also what KFP and Argo print around every step"
+    )
     add_connection(parser)
 
 
@@ -40,7 +44,8 @@ def main(chosen: argparse.Namespace) -> int:
 
     server = Server(access(chosen))
     run = runs.find(server, chosen.run)
-    found = logs.sources(server, run, follow=chosen.follow, tail=chosen.tail)
+    wish = logs.Wish(follow=chosen.follow, tail=chosen.tail, whole=chosen.whole)
+    found = logs.sources(server, run, wish)
     if chosen.step:
         found = logs.of_step(found, chosen.step)
     lost = 0

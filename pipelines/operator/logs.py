@@ -5,16 +5,19 @@ of pods that are gone, where the installation archives them.
 """
 
 import contextlib
-import os
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 
-from pipelines.operator.nodes import nodes, place_of
+from pipelines.operator.cluster import configure, waiting
+from pipelines.operator.nodes import nodes, place_of, step_of
+from pipelines.operator.noise import own
 from pipelines.operator.server import Server
+from pipelines.operator.workflow import reasons
 from pipelines.refusal import SERVER, Refusal
 
 _RUN_LABEL = "pipeline/runid"
@@ -42,27 +45,54 @@ class Source:
     read: Callable[[], Iterator[str]]
 
 
-def sources(server: Server, run: Any, *, follow: bool, tail: int) -> list[Source]:
-    """The logs of a run's steps.
+@dataclass(frozen=True)
+class Wish:
+    """What to read of every log.
+
+    Attributes:
+        follow: Whether to go on reading while a pod runs.
+        tail: Lines from the end of each; 0 for all.
+        whole: Whether what KFP and Argo print as a matter of course is read too.
+    """
+
+    follow: bool = False
+    tail: int = 0
+    whole: bool = False
+
+    @property
+    def asked_for(self) -> int:
+        """Lines from the end to ask the server for; 0 for all."""
+        return self.tail if self.whole or self.follow else 0
+
+    def of(self, lines: Iterable[str]) -> Iterable[str]:
+        """What is wished for of a log's lines."""
+        chosen = lines if self.whole else own(lines)
+        return deque(chosen, self.tail) if self.tail and not self.follow else chosen
+
+
+def sources(server: Server, run: Any, wish: Wish) -> list[Source]:
+    """The logs of a run's steps, and of what KFP runs before them where that failed.
 
     Args:
         server: Where the run is.
         run: The run with its tasks.
-        follow: Whether to go on reading while a pod runs.
-        tail: Lines from the end of each; 0 for all.
+        wish: What to read of them.
 
     Raises:
         Refusal: If neither Kubernetes nor KFP gives any; with both reasons.
     """
     try:
-        found = _from_kubernetes(server, run, follow=follow, tail=tail)
+        found = _from_kubernetes(server, run, wish)
         reason = "Kubernetes has no pods of it any more"
     except Refusal as refusal:
         found, reason = [], str(refusal)
     if found:
         return found
-    found = _from_kfp(server, run, tail=tail)
+    found = _from_kfp(server, run, wish)
     if not found:
+        if told := reasons(server, run.run_id):
+            why = "\n".join(f"  {one}" for one in told)
+            raise Refusal(f"no step of run {run.run_id} has a log; Argo says\n{why}", SERVER)
         raise Refusal(
             f"no logs of run {run.run_id}: {reason}, and KFP knows no pods of it either; look at "
             f"{server.link('runs', run.run_id)}, or at MLflow",
@@ -85,17 +115,11 @@ def of_step(found: list[Source], step: str) -> list[Source]:
     return chosen
 
 
-def _from_kubernetes(server: Server, run: Any, *, follow: bool, tail: int) -> list[Source]:
-    from kubernetes import client, config
+def _from_kubernetes(server: Server, run: Any, wish: Wish) -> list[Source]:
+    from kubernetes import client
     from kubernetes.client.exceptions import ApiException
 
-    try:
-        if "KUBERNETES_SERVICE_HOST" in os.environ:
-            config.load_incluster_config()
-        else:
-            config.load_kube_config()
-    except (config.ConfigException, OSError) as error:
-        raise Refusal("no Kubernetes configured here", SERVER) from error
+    configure()
     core = client.CoreV1Api()
     namespace = server.access.namespace
 
@@ -105,13 +129,13 @@ def _from_kubernetes(server: Server, run: Any, *, follow: bool, tail: int) -> li
                 pod,
                 namespace,
                 container=_MAIN,
-                follow=follow,
-                tail_lines=tail or None,
+                follow=wish.follow,
+                tail_lines=wish.asked_for or None,
                 _preload_content=False,
                 # A pod that is followed may say nothing for hours.
-                _request_timeout=(5, None if follow else PATIENCE),
+                _request_timeout=(5, None if wish.follow else PATIENCE),
             )
-            yield from _lines(response)
+            yield from wish.of(_lines(response))
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             raise Refusal(f"{pod}: {_kubernetes_said(error)}", SERVER) from error
 
@@ -124,25 +148,29 @@ def _from_kubernetes(server: Server, run: Any, *, follow: bool, tail: int) -> li
     found = []
     pods.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
     for pod in pods:
-        place = place_of((pod.metadata.annotations or {}).get(_NODE, ""))
-        if place is not None:
-            path, attempt = place
-            where = _where(path, attempt, f"{pod.metadata.name}, {pod.status.phase}")
-            name = pod.metadata.name
-            found.append(Source(path[-1], where, lambda name=name: reading(name)))  # type: ignore[misc]
+        name, phase = pod.metadata.name, pod.status.phase
+        node = (pod.metadata.annotations or {}).get(_NODE, "")
+        place = place_of(node)
+        if place is None and phase != "Failed":
+            continue
+        path, attempt = place if place is not None else ((step_of(node),), 0)
+        why = f": {reason}" if (reason := waiting(pod)) else ""
+        where = _where(path, attempt, f"{name}, {phase}{why}")
+        found.append(Source(path[-1], where, lambda name=name: reading(name)))  # type: ignore[misc]
     return found
 
 
-def _from_kfp(server: Server, run: Any, *, tail: int) -> list[Source]:
+def _from_kfp(server: Server, run: Any, wish: Wish) -> list[Source]:
     def reading(pods: tuple[str, ...]) -> Iterator[str]:
         for pod in pods:
             for route in _routes(server, run.run_id, pod):
                 with contextlib.suppress(Refusal):
-                    lines = _get(server, route)
-                    yield from lines[-tail:] if tail else lines
+                    yield from wish.of(_get(server, route))
                     return
         raise Refusal(
-            "its pod is gone, and this installation keeps no logs of pods (Argo's archiveLogs)",
+            "KFP does not give it: its pod is gone and its log is not kept (Argo's archiveLogs), "
+            "or this is the address of KFP's API, which finds few of them: give that of its UI, or "
+            "let kubectl know the cluster",
             SERVER,
         )
 

@@ -273,9 +273,12 @@ def test_a_run_that_failed_says_why_once_for_all_tries(
     backend.workflows[run["run_id"]] = {"status": {"nodes": found}}
 
     shown = defectory("runs", run["run_id"], "--endpoint", backend.url)
+    logs = defectory("logs", run["run_id"], "--endpoint", backend.url)
 
     assert shown.out.count("why: root-driver: pods") == 1
     assert "no service account" in shown.out
+    assert logs.code == 3
+    assert logs.err.count("no service account") == 1
 
 
 def test_a_run_that_was_stopped_is_no_failure(backend: Backend, defectory: Defectory) -> None:
@@ -289,6 +292,58 @@ def test_a_run_that_was_stopped_is_no_failure(backend: Backend, defectory: Defec
 
     assert ids("canceled") == ["1 CANCELED"]
     assert ids("failed") == ["2 FAILED"]
+
+
+PRINTED = """\
+time=2026-11-01T00:00:00.671Z level=INFO msg="capturing logs" argo=true
+I1101 00:00:00.794882      15 main.go:67] Setting log level to: '1'
+[KFP Executor 2026-11-01 00:00:00,044 INFO]: Got executor_input:
+{
+    "inputs": {
+        "parameterValues": {}
+    }
+}
+36 photos
+{
+W1101 00:00:01.591751      16 launcher_v2.go:827] something is odd
+I1101 00:00:01.359804      15 launcher_v2.go:1230] ExecutorOutput: {
+  "artifacts": {}
+}
+I1101 00:00:01.520024      15 launcher_v2.go:206] publish success.
+"""
+
+
+def test_logs_are_those_of_the_step_unless_the_whole_is_wanted(
+    cluster: Backend, defectory: Defectory
+) -> None:
+    run = _detailed(cluster)
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", PRINTED)]
+    words = ("logs", run["run_id"], "--endpoint", cluster.url)
+
+    own = defectory(*words)
+    last = defectory(*words, "--tail", "2")
+    whole = defectory(*words, "--whole")
+    end = defectory(*words, "--whole", "--tail", "1")
+
+    odd = "W1101 00:00:01.591751      16 launcher_v2.go:827] something is odd"
+    assert own.out.splitlines()[1:] == ["36 photos", "{", odd]
+    assert last.out.splitlines()[1:] == ["{", odd]
+    assert whole.out.splitlines()[1:] == PRINTED.splitlines()
+    assert end.out.splitlines()[1:] == PRINTED.splitlines()[-1:]
+
+
+def test_a_driver_that_failed_is_read_too(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+    cluster.pods["kubeflow"] = [
+        _pod(run, f"{DRIVER}(0)", "no metadata store\n", "Failed"),
+        _pod(run, f"{STEPS[0]}-driver(0)", "all is well\n"),
+    ]
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
+
+    assert "== root-driver (" in done.out
+    assert "no metadata store" in done.out
+    assert "all is well" not in done.out
 
 
 def test_logs_come_from_kubernetes(cluster: Backend, defectory: Defectory) -> None:
@@ -325,6 +380,33 @@ def test_a_pod_that_has_not_started_is_told(cluster: Backend, defectory: Defecto
     done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
 
     assert "has not started yet" in done.out
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"conditions": [{"type": "PodScheduled", "status": "False", "message": "no such node"}]},
+        {
+            "containerStatuses": [
+                {
+                    "name": "main", "image": "i", "imageID": "", "ready": False, "restartCount": 0,
+                    "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no such node"}},
+                }
+            ]
+        },
+    ],
+)  # fmt: skip
+def test_why_a_pod_waits_is_told(
+    cluster: Backend, defectory: Defectory, status: dict[str, Any]
+) -> None:
+    run = _detailed(cluster)
+    waits = _pod(run, f"{DATA}(0)", "", "Pending")
+    waits["status"] |= status
+    cluster.pods["kubeflow"] = [waits]
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
+
+    assert "no such node)" in done.out
 
 
 def test_a_log_that_stalls_is_given_up_unless_it_is_followed(

@@ -1,0 +1,42 @@
+"""Kubernetes below a Kubeflow server, where this machine may ask it."""
+
+import os
+from typing import Any
+
+from pipelines.refusal import SERVER, Refusal
+
+
+def configure() -> None:
+    """Take the pod's own rights, or those of the current kubectl context.
+
+    Raises:
+        Refusal: If there is neither.
+    """
+    from kubernetes import config
+
+    try:
+        if "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config()
+        else:
+            config.load_kube_config()
+    except (config.ConfigException, OSError) as error:
+        raise Refusal("no Kubernetes configured here", SERVER) from error
+
+
+def waiting(pod: Any) -> str:
+    """Why a pod does not run yet, in Kubernetes' words; empty where it says nothing."""
+    if pod.status.phase != "Pending":
+        return ""
+    for condition in pod.status.conditions or []:
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return _line(condition.message)
+    started = (pod.status.init_container_statuses or []) + (pod.status.container_statuses or [])
+    for container in started:
+        state = container.state.waiting if container.state is not None else None
+        if state is not None and state.message:
+            return _line(f"{state.reason}: {state.message}")
+    return ""
+
+
+def _line(text: str | None) -> str:
+    return " ".join((text or "").split())
