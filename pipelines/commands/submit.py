@@ -128,6 +128,7 @@ def wait(server: "Server", identity: str, minutes: float) -> int:
 
 def _outcome(server: "Server", run: Any) -> int:
     from pipelines.operator import runs
+    from pipelines.operator.workflow import reasons
 
     ended = f"{runs.state(run).lower()} after {runs.span(runs.seconds(run))}"
     if run.state == "SUCCEEDED":
@@ -139,5 +140,8 @@ def _outcome(server: "Server", run: Any) -> int:
     failed = [step.name for step in runs.steps(run) if step.count("FAILED")]
     why = f": {', '.join(failed)}" if failed else ""
     log = f"defectory logs {run.run_id}" + (f" {failed[0]}" if failed else "")
-    sys.stderr.write(f"{ended}{why}; {log} shows why\n{server.link('runs', run.run_id)}\n")
+    sys.stderr.write(f"{ended}{why}; {log} shows why\n")
+    for reason in reasons(server, run.run_id):
+        sys.stderr.write(f"  {reason}\n")
+    sys.stderr.write(f"{server.link('runs', run.run_id)}\n")
     return 1

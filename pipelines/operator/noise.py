@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator
 _LINE = re.compile(
     r"time=\S+ level=INFO msg=.* argo=true\b.*"
     r"|I\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ [\w./-]+\.go:\d+\] .*"
+    # Numbers are no file; KFP keeps them elsewhere.
+    r"|W\d{4} \d\d:\d\d:\d\d\.\d+ +\d+ launcher_v2\.go:\d+\] "
+    r'Local filepath "\S+/metrics" does not exist'
     r"|\[KFP Executor [^\]]* INFO\]: .*"
 )
 _OPENS = ("Got executor_input:", "ExecutorOutput: {")

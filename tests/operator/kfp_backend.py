@@ -77,6 +77,8 @@ class Backend:
     """Pods that Kubernetes has, by namespace."""
     workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Argo's workflows by run, which the older API gives."""
+    next_workflow: dict[str, Any] | None = None
+    """The workflow of the next run that is made."""
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -402,6 +404,8 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self.backend.runs[made["run_id"]] = made
         self.backend.scripts[made["run_id"]] = self.backend.next_script
+        if self.backend.next_workflow is not None:
+            self.backend.workflows[made["run_id"]] = self.backend.next_workflow
         self.backend.next_script = []
         return checked(made, "V2beta1Run")
 

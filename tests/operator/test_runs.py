@@ -306,6 +306,7 @@ I1101 00:00:00.794882      15 main.go:67] Setting log level to: '1'
 36 photos
 {
 W1101 00:00:01.591751      16 launcher_v2.go:827] something is odd
+W1101 00:00:01.591752      16 launcher_v2.go:827] Local filepath "/minio/metrics" does not exist
 I1101 00:00:01.359804      15 launcher_v2.go:1230] ExecutorOutput: {
   "artifacts": {}
 }

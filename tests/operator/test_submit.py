@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from argo import tasks
+from argo import nodes, tasks
 from conftest import Defectory, Done, git, put
 from kfp_backend import Backend
 
@@ -275,6 +275,22 @@ def test_waiting_for_a_run_that_fails_names_the_step(
     assert done.code == 1
     assert "data-versioning" in done.err
     assert "defectory logs" in done.err
+
+
+def test_waiting_for_a_run_that_fails_says_why(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [{"state": "FAILED", "run_details": _details("FAILED")}]
+    name = "defectory-valvano-x7k2p(0).gate(0).executor(0)"
+    told = {name: ("Failed", "main: OOMKilled (exit code 137)")}
+    deployed.next_workflow = {
+        "status": {"nodes": nodes("defectory-valvano-x7k2p", {name: []}, told)}
+    }
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert "  gate: main: OOMKilled (exit code 137)\n" in done.err
 
 
 def test_waiting_survives_a_server_that_is_away_for_a_while(
