@@ -96,7 +96,12 @@ def step_of(path: str) -> str:
         path: The node's full name in Argo.
     """
     place = place_of(path)
-    return place[0][-1] if place is not None else _TRY.sub("", path.rpartition(".")[2])
+    return place[0][-1] if place is not None else without_try(path.rpartition(".")[2])
+
+
+def without_try(name: str) -> str:
+    """A node's name without the number of its try."""
+    return _TRY.sub("", name)
 
 
 def is_try(name: str) -> bool:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import kfp_server_api
 
 from pipelines.operator.failure import ServerRefusal
-from pipelines.operator.nodes import step_of
+from pipelines.operator.nodes import step_of, without_try
 from pipelines.operator.server import Server
 
 _STATES = {
@@ -54,15 +54,19 @@ def reasons(server: Server, run_id: str) -> list[str]:
     """Why pods of a run failed or could not be made, those first that began first.
 
     Returns:
-        A sentence for each step and message, once for all its tries; none where the workflow is
-        not given.
+        A sentence for each step and message, once for all its tries, and none for a step of which
+        a further try went well; none at all where the workflow is not given.
     """
+    nodes = _nodes(server, run_id)
+    # A node with tries has the name of its tries without their numbers.
+    well = {node["name"] for node in nodes if not _failed(node)}
     failed = [
         node
-        for node in _nodes(server, run_id)
+        for node in nodes
         if node.get("type") == "Pod"
-        and _STATES.get(node.get("phase", "")) == "FAILED"
+        and _failed(node)
         and node.get("message")
+        and without_try(node["name"]) not in well
     ]
     failed.sort(key=_beginning)
     told: dict[str, str] = {}
@@ -71,6 +75,10 @@ def reasons(server: Server, run_id: str) -> list[str]:
         # Every try has a pod of another name.
         told.setdefault(_POD.sub("", sentence), sentence)
     return list(told.values())
+
+
+def _failed(node: dict[str, Any]) -> bool:
+    return _STATES.get(node.get("phase", "")) == "FAILED"
 
 
 def _beginning(node: dict[str, Any]) -> tuple[str, str]:

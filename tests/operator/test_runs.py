@@ -264,8 +264,8 @@ def test_a_run_that_failed_says_why_once_for_all_tries(
     backend: Backend, defectory: Defectory
 ) -> None:
     run = _run(backend, 9, "FAILED")
-    tries = {f"{DRIVER}({i})": [] for i in range(3)}
-    told = {
+    tries: dict[str, list[str]] = {f"{DRIVER}({i})": [] for i in range(3)}
+    told = {DRIVER: ("Error", "No more retries left")} | {
         name: ("Error", f'pods "{pod(WORKFLOW, name)}" is forbidden: no service account')
         for name in tries
     }
@@ -279,6 +279,20 @@ def test_a_run_that_failed_says_why_once_for_all_tries(
     assert "no service account" in shown.out
     assert logs.code == 3
     assert logs.err.count("no service account") == 1
+
+
+def test_a_try_after_which_another_went_well_is_no_reason(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _run(backend, 9, "FAILED")
+    tries: dict[str, list[str]] = {f"{TRAINED[1]}({i})": [] for i in range(2)}
+    told = {f"{TRAINED[1]}(0)": ("Error", "pod deleted")}
+    found = nodes(WORKFLOW, {TRAINED[1]: list(tries), **tries}, told)
+    backend.workflows[run["run_id"]] = {"status": {"nodes": found}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    assert "pod deleted" not in done.out
 
 
 def test_a_run_that_was_stopped_is_no_failure(backend: Backend, defectory: Defectory) -> None:
