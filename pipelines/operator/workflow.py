@@ -35,7 +35,7 @@ def tasks(server: Server, run_id: str) -> list[Any]:
     """The tasks of a run in the form of KFP's own list, in the order in which they began.
 
     Returns:
-        None where the workflow is not given.
+        No tasks where the workflow is not given.
     """
     return [
         kfp_server_api.V2beta1PipelineTaskDetail(
