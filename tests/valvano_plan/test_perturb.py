@@ -135,3 +135,16 @@ def test_a_mask_cut_by_the_frame_stays_at_its_edge():
         assert placed[:, -1].sum() >= 0.7 * placed.sum(axis=0).max()
         rows.add(int(np.argwhere(placed)[0, 0]))
     assert len(rows) > 5
+
+
+def test_only_a_mask_that_is_whole_is_turned_at_will():
+    area, wide = np.ones((SIDE, SIDE), bool), PlanSettings(rotation=180.0)
+    turns: dict[bool, list[float]] = {True: [], False: []}
+    for whole, left in ((True, 60), (False, 76)):
+        mask = np.zeros((SIDE, SIDE), bool)
+        mask[30:50, left : left + 20] = True
+        for seed in range(40):
+            how = place([mask], area, wide, np.random.default_rng(seed)).how
+            turns[whole].append(abs(how.rotation))
+    assert max(turns[True]) > 150
+    assert 10 < max(turns[False]) <= 20

@@ -14,6 +14,11 @@ SHAPES, PLACES = 4, 25
 """Perturbations that are tried for a mask, and places for each, before it stays where it was."""
 
 
+CUT_ROTATION = 20.0
+"""Degrees by which a mask that its own frame cuts off is turned at most. It goes on past the frame
+by guesswork only; turned further, the guess and its end would come into view."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """A mask's perturbation and its move.
@@ -50,10 +55,11 @@ def place(
     """
     side = area.shape[0]
     cut = _edges(np.logical_or.reduce(masks))
+    turned = min(settings.rotation, CUT_ROTATION) if cut.any else settings.rotation
     ground = np.argwhere(area)
     for _ in range(SHAPES):
         how = Perturbation(
-            rotation=float(rng.uniform(-1, 1) * settings.rotation),
+            rotation=float(rng.uniform(-1, 1) * turned),
             scaling=float(settings.scaling ** rng.uniform(-1, 1)),
             warp=float(settings.warp * side),
             warp_seed=int(rng.integers(2**31)),
@@ -77,6 +83,11 @@ class _Edges:
     top: bool
     right: bool
     bottom: bool
+
+    @property
+    def any(self) -> bool:
+        """Whether it touches one."""
+        return self.left or self.top or self.right or self.bottom
 
 
 def _edges(union: Mask) -> _Edges:
