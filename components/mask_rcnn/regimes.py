@@ -83,16 +83,13 @@ def learning_rate(step: int, steps: int, peak: float) -> float:
     return peak * (1 + math.cos(math.pi * (step - rise + 1) / (steps - rise + 1))) / 2
 
 
-def validation_steps(steps: int, validations: int, share: float) -> list[int]:
-    """After how many steps the validation part is scored, in any regime.
+def validation_steps(steps: int, validations: int) -> list[int]:
+    """After how many steps the validation part is scored, the same in any regime.
 
-    Evenly spread, the last step included, and where the images change, for few real images may undo
-    what many synthetic ones taught.
+    Evenly spread, the last step included.
 
     Args:
         steps: Optimiser steps of the training.
-        validations: Number of the evenly spread ones.
-        share: Share of the steps before the change.
+        validations: How often.
     """
-    spread = {max(round(steps * (one + 1) / validations), 1) for one in range(validations)}
-    return sorted(spread | ({pretraining(steps, share)} - {0}))
+    return sorted({max(round(steps * (one + 1) / validations), 1) for one in range(validations)})

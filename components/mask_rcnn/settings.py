@@ -53,8 +53,7 @@ class MaskRCNNSettings(Settings):
     regimes alike."""
 
     validations: Annotated[int, Field(ge=1, le=100)] = 4
-    """How often the validation part is scored, evenly spread; once more where the images change.
-    The best of these states is kept."""
+    """How often the validation part is scored, evenly spread. The best of these states is kept."""
 
     bf16: bool = False
     """Compute in bfloat16 on a GPU; without meaning on a CPU."""

@@ -76,8 +76,7 @@ def train(
     with _reproducible():
         torch.manual_seed(seed)
         backend = build(settings, len(data.classes), data.resolution)
-        validated = validation_steps(settings.steps, settings.validations, share)
-        training = _Training(out, settings, backend, data, frames, seed, validated)
+        training = _Training(out, settings, backend, data, frames, seed)
         diverged = training.run(plan, pools)
         training.take_best()
 
@@ -132,14 +131,13 @@ class _Training:
         data: Dataset,
         frames: Sequence[Frame],
         seed: int,
-        validated: Sequence[int],
     ) -> None:
         self.settings = settings
         self.backend = backend
         self.data = data
         self.frames = frames
         self.seed = seed
-        self.validated = frozenset(validated)
+        self.validated = frozenset(validation_steps(settings.steps, settings.validations))
         self.best = copy.deepcopy(backend.module)
         # What the best state found, where this process has validated it.
         self.found: list[list[Detection]] = []
