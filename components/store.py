@@ -30,6 +30,7 @@ _COMPUTING = {
     "diffusers": "diffusers",
     "cv2": "opencv-python-headless",
     "numpy": "numpy",
+    "scipy": "scipy",
 }
 """Packages whose version decides about a result: as they are imported, and as they are called."""
 

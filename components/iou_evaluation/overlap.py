@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from components.distance import away
 from components.instances import Mask, box
 
 
@@ -40,9 +41,4 @@ def hausdorff(one: Mask, other: Mask) -> float:
 
 def _farthest(source: Mask, target: Mask) -> float:
     """The largest distance, in pixels, from a pixel of `source` to the nearest of `target`."""
-    import cv2
-
-    distances = cv2.distanceTransform(
-        (~target).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
-    )
-    return float(distances[source].max())
+    return float(away(target)[source].max())

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from components.dataset import Image
+from components.distance import away
 from components.instances import Mask
 from components.valvano.parts import Parts
 
@@ -144,5 +145,4 @@ def _faded(area: NDArray[np.uint8], reach: int) -> NDArray[np.float32]:
     """1 in an area, falling to 0 at `reach` pixels from it."""
     if not area.any():
         return np.zeros(area.shape, np.float32)
-    away = cv2.distanceTransform(1 - area, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.clip(1 - away / (reach + 1), 0, 1, dtype=np.float32)
+    return np.clip(1 - away(area > 0) / (reach + 1), 0, 1).astype(np.float32)

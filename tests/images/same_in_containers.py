@@ -9,6 +9,8 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +29,15 @@ def main(folder: Path) -> int:
     runs = {runner: _run(folder / runner, runner) for runner in ("subprocess", "docker")}
     made = {runner: _made(out) for runner, out in runs.items()}
     problems = [
-        f"{step}: {sorted(made['subprocess'].get(step, {}))} by processes, "
-        f"{sorted(made['docker'].get(step, {}))} by containers"
+        f"{step}: {sorted(made['subprocess'].get(step, {}).items())} by processes, "
+        f"{sorted(made['docker'].get(step, {}).items())} by containers"
         for step in sorted(made["subprocess"].keys() | made["docker"].keys())
         if made["subprocess"].get(step) != made["docker"].get(step)
     ]
     if len(made["docker"]) < STEPS:
         problems.append(f"only {len(made['docker'])} steps, not {STEPS}: {sorted(made['docker'])}")
     summaries = {runner: _summary(out) for runner, out in runs.items()}
-    problems += [
-        f"summary.json: {part} differs"
-        for part in summaries["subprocess"].keys() | summaries["docker"].keys()
-        if summaries["subprocess"].get(part) != summaries["docker"].get(part)
-    ]
+    problems += _differences("summary.json", summaries["subprocess"], summaries["docker"])
     for problem in problems:
         sys.stdout.write(f"containers: DIFFERS {problem}\n")
     if not problems:
@@ -75,6 +73,18 @@ def _summary(out: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads((out / "summary.json").read_text())
     del content["timings"], content["versions"]["python"]
     return content
+
+
+def _differences(name: str, processes: Any, containers: Any) -> Iterator[str]:
+    """A line for every value that is not the same, by its place."""
+    if isinstance(processes, dict) and isinstance(containers, dict):
+        for key in sorted(processes.keys() | containers.keys()):
+            yield from _differences(f"{name} {key}", processes.get(key), containers.get(key))
+    elif isinstance(processes, list) and isinstance(containers, list):
+        for place, both in enumerate(zip_longest(processes, containers)):
+            yield from _differences(f"{name} {place}", *both)
+    elif processes != containers:
+        yield f"{name}: {processes} by processes, {containers} by containers"
 
 
 if __name__ == "__main__":

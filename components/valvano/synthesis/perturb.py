@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from components.distance import away
 from components.instances import Mask
 
 KNOTS = 4
@@ -256,6 +257,6 @@ def _distance(mask: Mask) -> NDArray[np.float32]:
     doubled[2::2, 1:-1:2] |= falling
     doubled[1:-1:2, 1:-1:2] |= rising
     doubled[2::2, 2::2] |= rising
-    within = cv2.distanceTransform(doubled, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    without = cv2.distanceTransform(1 - doubled, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return (np.where(doubled > 0, within - 0.5, 0.5 - without) / 2).astype(np.float32)
+    return (np.where(doubled > 0, away(doubled == 0) - 0.5, 0.5 - away(doubled > 0)) / 2).astype(
+        np.float32
+    )

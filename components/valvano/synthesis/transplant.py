@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.dataset import Dataset, Image
+from components.distance import away
 from components.instances import Mask
 from components.valvano.driver_extraction.recipe import Recipe
 from components.valvano.synthesis.perturb import carry
@@ -82,5 +83,4 @@ def _wider(mask: Mask, by: int) -> Mask:
 
 def _faded(mask: Mask, rim: int) -> NDArray[np.float32]:
     """1 in a mask and around it, falling to 0 at the rim's end."""
-    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.clip((rim + 1 - away) / max(rim / 2, 1), 0, 1, dtype=np.float32)
+    return np.clip((rim + 1 - away(mask)) / max(rim / 2, 1), 0, 1).astype(np.float32)
