@@ -56,14 +56,14 @@ def grey_stack(pictures: Sequence[Image]) -> Stack:
     return np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).reshape(-1) for one in pictures])
 
 
-def defect_free(data: Dataset, seed: int) -> Stack | None:
+def defect_free(data: Dataset, seed: int) -> list[Image] | None:
     """Some defect-free training frames to lay masks on; None where there are too few."""
     frames = data.frames("train", defect_free=True)
     if len(frames) < FEWEST_FRAMES:
         return None
     rng = np.random.default_rng([seed, 7])
     chosen = np.sort(rng.permutation(len(frames))[:MOST_FRAMES])
-    return grey_stack([data.image(frames[one]) for one in chosen])
+    return [data.image(frames[one]) for one in chosen]
 
 
 def contrasts(instances: Sequence[Instance], stack: Stack) -> NDArray[np.float64]:
@@ -100,10 +100,19 @@ def standing(instances: Sequence[Instance], picture: Image, clean: Stack) -> Sta
     contrast = float(contrasts(instances, grey_stack([picture]))[0])
     as_large = np.count_nonzero(chance >= contrast)
     ties = np.count_nonzero(chance == contrast)
-    # Compared in whole numbers: (1 + as_large) / (1 + frames) <= 5 %.
-    stands_out = bool(np.isfinite(contrast)) and 20 * (1 + as_large) <= 1 + len(chance)
     rank = 1 - (as_large - ties / 2) / len(chance) if np.isfinite(contrast) else float("nan")
-    return Standing(contrast, float(rank), bool(stands_out))
+    return Standing(contrast, float(rank), is_rare(contrast, chance))
+
+
+def is_rare(value: float, chance: NDArray[np.float64]) -> bool:
+    """Whether at most 5 % of what chance gives is as large as a value, itself counted among it.
+
+    Args:
+        value: A measurement; NaN is never rare.
+        chance: The same measured where there is nothing to find, (frames,).
+    """
+    # Compared in whole numbers: (1 + as large) / (1 + frames) <= 5 %.
+    return bool(np.isfinite(value)) and 20 * (1 + int((chance >= value).sum())) <= 1 + len(chance)
 
 
 def _ring_width(mask: Mask) -> int:

@@ -25,6 +25,7 @@ from components.fid_evaluation.examine import (
     Judge,
     examine,
     false_alarms,
+    look_at_clean,
     real_samples,
     synthetic_samples,
 )
@@ -35,12 +36,16 @@ from components.synthetic import SyntheticSet
 Summary = dict[str, Any]
 
 RULES = {
-    "judge": "a detection of any class at or above the judge's validation threshold overlaps a "
-    f"requested instance, or all of them together, with IoU {OVERLAP} or more after both are "
-    f"dilated by {TOLERANCE} pixels",
-    "iou": "union of all such detections against the union of the requested masks; iou_tolerant "
-    f"after dilating both by {TOLERANCE} pixels; 0 where nothing is detected",
-    "chance": "share of images whose detections hit another image's mask in that sense",
+    "judge": "found: the judge sees a defect in the mask more strongly than in the same mask on "
+    f"defect-free training frames, which it was not trained on: at most {LEVEL:.0%} of the scores "
+    "there, its own included, are as high. The score is the highest of a detection of any class "
+    f"that overlaps a requested instance, or all of them together, with IoU {OVERLAP} or more "
+    f"after both are dilated by {TOLERANCE} pixels; 0 where there is none. reported: that score is "
+    "at or above the judge's validation threshold, which is made for searching whole photos",
+    "iou": "union of all reported detections against the union of the requested masks; "
+    f"iou_tolerant after dilating both by {TOLERANCE} pixels; 0 where nothing is reported",
+    "chance": "share of the same masks on defect-free training frames in which the judge reports a "
+    "defect; of those it finds, the rule leaves at most as many as it names",
     "contrast": "absolute difference of the mean grey levels in the mask and in a ring around it "
     f"({GAP} pixels away), 0..255; it stands out when at most {LEVEL:.0%} of the contrasts of the "
     "same mask on defect-free training frames, its own included, are as large; auc is the share of "
@@ -62,13 +67,14 @@ def measure_adherence(
         synthetic: The synthetic set.
         segmenter: A segmenter trained on real photos.
         batch: Pictures judged at once.
-        seed: Seed of the defect-free frames and of the comparison with chance.
+        seed: Seed of the defect-free frames.
     """
-    clean = defect_free(data, seed)
+    frames = defect_free(data, seed)
+    clean = look_at_clean(segmenter, frames, batch) if frames else None
     samples = synthetic_samples(synthetic, synthetic.images + synthetic.rejected)
-    frames = real_samples(data, data.frames("val"))
-    found = examine(samples, segmenter, clean, batch, seed, _shown("judging images"))
-    real = examine(frames, segmenter, clean, batch, seed, _shown("judging real frames"))
+    photos = real_samples(data, data.frames("val"))
+    found = examine(samples, segmenter, clean, batch, _shown("judging images"))
+    real = examine(photos, segmenter, clean, batch, _shown("judging real frames"))
     alarms = data.frames("val", defect_free=True)
     entry: Summary = {
         "rules": RULES,
@@ -87,11 +93,11 @@ def measure_adherence(
         "reason": None if found else "there is no synthetic image with a mask",
         "contrast_reason": None
         if clean is not None
-        else f"contrast needs at least {FEWEST_FRAMES} defect-free training frames",
+        else f"what stands out is told by at least {FEWEST_FRAMES} defect-free training frames",
         "n": len(found),
         "n_without_mask": len(samples) - len(found),
         "n_left_out": len(synthetic.rejected),
-        "n_defect_free": 0 if clean is None else len(clean),
+        "n_defect_free": 0 if clean is None else len(clean.grey),
         "seed": seed,
     }
     return entry, found
@@ -115,16 +121,17 @@ def _with_classes(
 
 def _judge(found: Sequence[Finding]) -> Summary:
     verdicts = [one.verdict for one in found]
-    share = _mean([one.found for one in verdicts])
+    evidence = [one.evidence for one in found if one.evidence is not None]
     asked = sum(one.instances for one in verdicts)
+    reported = sum(one.instances_reported for one in verdicts)
     return {
-        "found": share,
-        "rejected": None if share is None else 1 - share,
+        "found": _mean([one.found for one in evidence]),
+        "reported": _mean([one.reported for one in verdicts]),
         "right_class": _mean([one.right_class for one in verdicts]),
-        "instances_found": sum(one.instances_found for one in verdicts) / asked if asked else None,
+        "instances_reported": reported / asked if asked else None,
         "iou": _mean([one.iou for one in verdicts]),
         "iou_tolerant": _mean([one.iou_tolerant for one in verdicts]),
-        "chance": _mean([one.by_chance for one in found if one.by_chance is not None]),
+        "chance": _mean([one.by_chance for one in evidence]),
         "n": len(found),
     }
 
@@ -146,14 +153,17 @@ def _contrast(found: Sequence[Finding]) -> Summary:
 
 def _accepted(found: Sequence[Finding]) -> Summary:
     if not found or any(one.standing is None for one in found):
-        return {"share": None, "rejected": None, "found": None, "both": None, "judge_only": None,
-                "contrast_only": None, "neither": None, "n": len(found)}  # fmt: skip
+        return {"share": None, "rejected": None, "found": None, "reported": None, "both": None,
+                "judge_only": None, "contrast_only": None, "neither": None,
+                "n": len(found)}  # fmt: skip
     out = np.array([one.standing is not None and one.standing.stands_out for one in found])
-    judged = np.array([one.verdict.found for one in found])
+    judged = np.array([one.evidence is not None and one.evidence.found for one in found])
+    reported = np.array([one.verdict.reported for one in found])
     return {
         "share": float(out.mean()),
         "rejected": float(1 - out.mean()),
         "found": float(judged[out].mean()) if out.any() else None,
+        "reported": float(reported[out].mean()) if out.any() else None,
         "both": int((out & judged).sum()),
         "judge_only": int((~out & judged).sum()),
         "contrast_only": int((out & ~judged).sum()),

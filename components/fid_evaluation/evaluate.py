@@ -93,6 +93,7 @@ def _metrics(document: Entry) -> dict[str, float]:
         "diversity_l2": document["diversity"]["l2"],
         "diversity_mutual_information": document["diversity"]["mutual_information"],
         "adherence_found": adherence["judge"]["found"],
+        "adherence_reported": adherence["judge"]["reported"],
         "adherence_iou": adherence["judge"]["iou"],
         "adherence_stands_out": adherence["contrast"]["stands_out"],
         "adherence_accepted": adherence["accepted"]["share"],

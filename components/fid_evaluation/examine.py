@@ -4,24 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from components.contrast import Stack, Standing, standing
+from components.contrast import Stack, Standing, grey_stack, standing
 from components.dataset import Dataset, Frame, Image
-from components.fid_evaluation.verdict import Verdict, judge
-from components.instances import Instance, Mask
+from components.fid_evaluation.sightings import Evidence, Sightings, gather, weigh
+from components.fid_evaluation.verdict import Detected, Verdict, judge
+from components.instances import Instance
 from components.synthetic import Provenance, SyntheticSet
-
-
-class Found(Protocol):
-    """What a segmenter says of one defect; see `components.mask_rcnn.backend.Detection`."""
-
-    @property
-    def label(self) -> int: ...  # noqa: D102
-    @property
-    def score(self) -> float: ...  # noqa: D102
-    @property
-    def mask(self) -> Mask: ...  # noqa: D102
 
 
 class Judge(Protocol):
@@ -29,7 +17,7 @@ class Judge(Protocol):
 
     threshold: float
 
-    def detect(self, pictures: Sequence[Image], batch: int = 16) -> Sequence[Sequence[Found]]:
+    def detect(self, pictures: Sequence[Image], batch: int = 16) -> Sequence[Sequence[Detected]]:
         """Everything found in every picture."""
 
 
@@ -40,14 +28,12 @@ class Sample:
     Attributes:
         id: Its name.
         classes: Names of its defects' classes.
-        origin: Name of what its mask was made from; samples that share it have like masks.
         read: Gives its pixels.
         instances: Gives its defects.
     """
 
     id: str
     classes: tuple[str, ...]
-    origin: str
     read: Callable[[], Image]
     instances: Callable[[], list[Instance]]
 
@@ -59,15 +45,40 @@ class Finding:
     Attributes:
         sample: The sample.
         verdict: The judge's.
-        by_chance: Whether the judge's detections also hit the mask of another sample, drawn at
-            random; None where all samples have like masks.
-        standing: How the mask stands out; None where there are too few defect-free frames.
+        evidence: How strongly it sees the defect; None where there are too few defect-free
+            frames.
+        standing: How the mask stands out; None likewise.
     """
 
     sample: Sample
     verdict: Verdict
-    by_chance: bool | None
+    evidence: Evidence | None
     standing: Standing | None
+
+
+@dataclass(frozen=True)
+class Clean:
+    """Defect-free frames, which every mask is laid on to learn what chance gives.
+
+    Attributes:
+        grey: Their grey levels.
+        sightings: What the judge sees in them.
+    """
+
+    grey: Stack
+    sightings: Sightings
+
+
+def look_at_clean(segmenter: Judge, pictures: Sequence[Image], batch: int) -> Clean:
+    """Have the judge look at defect-free frames.
+
+    Args:
+        segmenter: The judge.
+        pictures: The frames, at least `FEWEST_FRAMES`.
+        batch: Pictures judged at once.
+    """
+    found = segmenter.detect(pictures, batch)
+    return Clean(grey_stack(pictures), gather(found, pictures[0].shape[0]))
 
 
 def synthetic_samples(synthetic: SyntheticSet, rows: Sequence[Provenance]) -> list[Sample]:
@@ -77,7 +88,6 @@ def synthetic_samples(synthetic: SyntheticSet, rows: Sequence[Provenance]) -> li
         return Sample(
             row.id,
             (row.defect,),
-            row.mask,
             lambda: synthetic.image(row),
             lambda: synthetic.instances(row),
         )
@@ -93,7 +103,6 @@ def real_samples(data: Dataset, frames: Sequence[Frame]) -> list[Sample]:
         return Sample(
             frame.id,
             tuple(data.classes[label] for label in labels),
-            frame.photo,
             lambda: data.image(frame),
             lambda: data.instances(frame),
         )
@@ -104,9 +113,8 @@ def real_samples(data: Dataset, frames: Sequence[Frame]) -> list[Sample]:
 def examine(
     samples: Sequence[Sample],
     segmenter: Judge,
-    clean: Stack | None,
+    clean: Clean | None,
     batch: int,
-    seed: int,
     progress: Callable[[Sequence[int]], Iterable[int]],
 ) -> list[Finding]:
     """Judge every sample that has a mask.
@@ -116,10 +124,8 @@ def examine(
         segmenter: The judge.
         clean: Defect-free frames to lay masks on; None where there are too few.
         batch: Pictures judged at once.
-        seed: Seed of the masks that detections are compared with to learn what chance gives.
         progress: Passes the numbers of the first samples of the batches through.
     """
-    others = _others(samples, seed)
     found = []
     for start in progress(range(0, len(samples), batch)):
         some = samples[start : start + batch]
@@ -128,19 +134,13 @@ def examine(
             sample, requested = some[offset], some[offset].instances()
             if not any(one.mask.any() for one in requested):
                 continue
-            detected = [
-                Instance(one.mask, one.label)
-                for one in detections
-                if one.score >= segmenter.threshold
-            ]
-            found.append(
-                Finding(
-                    sample,
-                    judge(requested, detected),
-                    _by_chance(others[start + offset], detected),
-                    standing(requested, pictures[offset], clean) if clean is not None else None,
-                )
-            )
+            limit = segmenter.threshold
+            reported = [Instance(one.mask, one.label) for one in detections if one.score >= limit]
+            evidence = seen = None
+            if clean is not None:
+                evidence = weigh(requested, detections, clean.sightings, limit)
+                seen = standing(requested, pictures[offset], clean.grey)
+            found.append(Finding(sample, judge(requested, reported), evidence, seen))
     return found
 
 
@@ -154,20 +154,3 @@ def false_alarms(
         for detections in segmenter.detect(pictures, batch):
             alarms += any(one.score >= segmenter.threshold for one in detections)
     return alarms / len(frames) if frames else None
-
-
-def _others(samples: Sequence[Sample], seed: int) -> list[Sample | None]:
-    """For every sample another one whose mask has another origin, drawn at random."""
-    rng = np.random.default_rng([seed, 9])
-    origins = [one.origin for one in samples]
-    chosen: list[Sample | None] = []
-    for origin in origins:
-        # A few tries find one unless nearly all masks have the same origin.
-        tries = rng.integers(len(samples), size=20).tolist()
-        chosen.append(next((samples[one] for one in tries if origins[one] != origin), None))
-    return chosen
-
-
-def _by_chance(other: Sample | None, detected: Sequence[Instance]) -> bool | None:
-    masks = [] if other is None else other.instances()
-    return judge(masks, detected).found if masks else None

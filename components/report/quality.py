@@ -124,7 +124,10 @@ def adherence(entries: Sequence[Entry]) -> Table:
     """Is the defect where its mask says it is? With the judge's own ceiling on real photos."""
     columns = [
         Column("images", number=False),
-        *(Column(name, "the judge") for name in ("finds it", "right class", "mask IoU", "chance")),
+        *(
+            Column(name, "the judge")
+            for name in ("finds it", "reports it", "right class", "mask IoU", "chance")
+        ),
         *(Column(name, "grey levels") for name in ("stand out", "chance")),
         Column("rejected", "accepted by grey levels"),
         Column("of the rest, found", "accepted by grey levels"),
@@ -152,11 +155,13 @@ def adherence(entries: Sequence[Entry]) -> Table:
         body,
         [
             (
-                "The judge is a segmenter trained on real photos; it finds a defect when a"
-                " detection overlaps the requested mask. Chance: its detections on the mask of"
-                " another image. Grey levels: the mask is darker or brighter than its"
-                " surroundings, more than 95 % of the same masks on defect-free photos. An image"
-                " that does not stand out is rejected. " + _left_out(entries)
+                "The judge is a segmenter trained on real photos. It finds a defect when it sees"
+                " one in the requested mask, however weakly, but more strongly than in 95 % of the"
+                " same masks on defect-free photos; it reports one when it sees it there at its"
+                " threshold, which is made for searching whole photos. Chance: how often it reports"
+                " one in the same masks on defect-free photos. Grey levels: the mask is darker or"
+                " brighter than its surroundings, more than 95 % of the same masks on defect-free"
+                " photos. An image that does not stand out is rejected. " + _left_out(entries)
             ),
             *(
                 f"Seed {entry['seed']}; judge's threshold {entry['judge_threshold']:.2f}; it raises"
@@ -183,7 +188,7 @@ def by_class(entries: Sequence[Entry]) -> Table | None:
     """Adherence of every class, or None when nothing was judged."""
     columns = [
         Column("images", number=False), Column("class", number=False),
-        Column("judge finds it"), Column("right class"), Column("mask IoU"),
+        Column("judge finds it"), Column("reports it"), Column("right class"), Column("mask IoU"),
         Column("stand out"), Column("images"),
     ]  # fmt: skip
     rows = [(f"synthetic, {percent(entry['fraction'])}", entry, entry) for entry in entries]
@@ -197,7 +202,8 @@ def by_class(entries: Sequence[Entry]) -> Table | None:
             body.append(
                 [
                     Cell(name), Cell(defect),
-                    number(judged["found"], 3, reason=none),
+                    number(judged["found"], 3, reason=reason),
+                    number(judged["reported"], 3, reason=none),
                     number(judged["right_class"], 3, reason=none),
                     number(judged["iou"], 3, reason=none),
                     number(standing["stands_out"], 3, reason=reason), Cell(str(judged["n"])),
@@ -237,10 +243,12 @@ def _kept(summary: Entry) -> list[str]:
 
 def _judged(entry: Entry) -> list[Cell]:
     judged, standing = entry["judge"], entry["contrast"]
-    none = entry["reason"] or "all masks are alike"
+    none = entry["reason"] or "no such image"
     reason = entry["contrast_reason"] or none
     return [
-        *(number(judged[key], 3, reason=none) for key in ("found", "right_class", "iou", "chance")),
+        number(judged["found"], 3, reason=reason),
+        *(number(judged[key], 3, reason=none) for key in ("reported", "right_class", "iou")),
+        number(judged["chance"], 3, reason=reason),
         number(standing["stands_out"], 3, reason=reason),
         number(standing["chance"], 2, reason=reason),
     ]

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 from fid_scenes import CLASSES, SIDE, damaged, defect, opened, surface, write_data, write_synthetic
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.contrast import contrasts, grey_stack, standing
 from components.fid_evaluation.adherence import measure_adherence
+from components.fid_evaluation.sightings import gather, weigh
 from components.fid_evaluation.verdict import judge
 from components.instances import Instance, connected
 from components.mask_rcnn.backend import Detection
@@ -21,7 +24,7 @@ def patch(x, y, width, height, label=0, side=64):
 def test_a_crack_one_pixel_beside_its_mask_is_found():
     verdict = judge([patch(10, 20, 30, 1)], [patch(10, 21, 30, 1)])
 
-    assert verdict.found and verdict.right_class
+    assert verdict.reported and verdict.right_class
     assert verdict.iou == 0
     assert verdict.iou_tolerant == pytest.approx(2 / 3, abs=0.1)
 
@@ -29,18 +32,18 @@ def test_a_crack_one_pixel_beside_its_mask_is_found():
 def test_a_crack_far_from_its_mask_is_not_found():
     verdict = judge([patch(10, 20, 30, 1)], [patch(10, 40, 30, 1)])
 
-    assert not verdict.found
+    assert not verdict.reported
     assert verdict.detections == 1
 
 
 def test_a_detection_of_the_whole_picture_finds_no_small_defect():
-    assert not judge([patch(10, 10, 4, 4)], [patch(0, 0, 64, 64)]).found
+    assert not judge([patch(10, 10, 4, 4)], [patch(0, 0, 64, 64)]).reported
 
 
 def test_the_wrong_class_is_found_but_not_right():
     verdict = judge([patch(10, 10, 8, 8, label=0)], [patch(10, 10, 8, 8, label=1)])
 
-    assert verdict.found and not verdict.right_class
+    assert verdict.reported and not verdict.right_class
     assert verdict.iou == 1
 
 
@@ -49,14 +52,59 @@ def test_instances_are_counted_and_strays_lower_the_iou():
 
     verdict = judge(asked, [patch(5, 5, 6, 6), patch(40, 5, 6, 6)])
 
-    assert (verdict.instances, verdict.instances_found) == (2, 1)
+    assert (verdict.instances, verdict.instances_reported) == (2, 1)
     assert verdict.iou == pytest.approx(36 / 108)
 
 
 def test_nothing_detected():
     verdict = judge([patch(5, 5, 6, 6)], [])
 
-    assert not verdict.found and verdict.iou == 0 and verdict.iou_tolerant == 0
+    assert not verdict.reported and verdict.iou == 0 and verdict.iou_tolerant == 0
+
+
+def sighting(score, *where):
+    return Detection(0, score, patch(*where).mask, (0, 0, 1, 1))
+
+
+def test_a_weak_sighting_is_found_where_chance_gives_weaker_ones():
+    asked = [patch(20, 20, 8, 8)]
+    clean = gather([[sighting(0.01 * place, 20, 20, 8, 8)] for place in range(19)], 64)
+
+    assert weigh(asked, [sighting(0.2, 20, 20, 8, 8)], clean, 0.5).found
+    assert not weigh(asked, [sighting(0.18, 20, 20, 8, 8)], clean, 0.5).found
+    # Sightings elsewhere say nothing of this place.
+    assert not weigh(asked, [sighting(0.9, 40, 40, 8, 8)], clean, 0.5).found
+
+
+def test_what_is_reported_by_chance_is_the_share_of_frames_at_or_above_the_threshold():
+    clean = gather([[sighting(0.5, 20, 20, 8, 8)], [sighting(0.4, 20, 20, 8, 8)], [], []], 64)
+
+    assert weigh([patch(20, 20, 8, 8)], [], clean, 0.5).by_chance == 1 / 4
+
+
+def test_nothing_is_found_where_chance_gives_as_much_everywhere():
+    clean = gather([[sighting(0.3, 20, 20, 8, 8)] for _ in range(99)], 64)
+
+    assert not weigh([patch(20, 20, 8, 8)], [sighting(0.3, 20, 20, 8, 8)], clean, 0.5).found
+
+
+boxes = st.tuples(*(st.integers(0, 20) for _ in range(2)), *(st.integers(1, 12) for _ in range(2)))
+
+
+@given(st.lists(boxes, min_size=1, max_size=3), st.lists(st.lists(boxes, max_size=3), max_size=4))
+def test_sightings_count_by_the_rule_of_the_verdict(asked, seen):
+    requested = [patch(*one, side=33) for one in asked]
+    pictures = [
+        [Detection(0, 0.1 + 0.2 * place, patch(*one, side=33).mask, (0, 0, 1, 1))
+         for place, one in enumerate(some)]
+        for some in seen
+    ]  # fmt: skip
+
+    strongest = gather(pictures, 33).strongest(requested)
+
+    for found, some in zip(strongest, pictures, strict=True):
+        hits = [one.score for one in some if judge(requested, [Instance(one.mask, 0)]).reported]
+        assert found == max(hits, default=0)
 
 
 def test_contrast_by_hand():
@@ -127,8 +175,8 @@ def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tm
 
     assert entry["n"] == 40
     assert entry["judge"]["found"] == pytest.approx(0.75, abs=0.05)
-    assert entry["judge"]["rejected"] == pytest.approx(0.25, abs=0.05)
-    assert entry["judge"]["chance"] < 0.5
+    assert entry["judge"]["reported"] == pytest.approx(0.75, abs=0.05)
+    assert entry["judge"]["chance"] == 0
     assert entry["contrast"]["stands_out"] == pytest.approx(0.77, abs=0.08)
     assert entry["accepted"]["found"] > 0.9
     assert entry["accepted"]["neither"] >= 7
@@ -139,7 +187,7 @@ def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tm
     assert entry["real"]["n"] == 12
     sizes = [entry["judge"]["per_class"][name]["n"] for name in CLASSES]
     assert sum(sizes) == 40 and min(sizes) > 0
-    assert {one.sample.id for one in found if not one.verdict.found} >= {"00035", "00039"}
+    assert {one.sample.id for one in found if not one.evidence.found} >= {"00035", "00039"}
 
 
 def test_no_synthetic_images(tmp_path):
@@ -162,4 +210,5 @@ def test_too_few_defect_free_photos_for_contrast(tmp_path):
 
     assert "19 defect-free" in entry["contrast_reason"]
     assert entry["accepted"]["share"] is None
-    assert entry["judge"]["found"] == 1
+    assert entry["judge"]["found"] is None
+    assert entry["judge"]["reported"] == 1

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from components.contrast import FEWEST_FRAMES, LEVEL, defect_free, standing
+from components.contrast import FEWEST_FRAMES, LEVEL, defect_free, grey_stack, standing
 from components.dataset import Dataset, read_image, write_image
 from components.fraction import percent
 from components.instances import class_map
@@ -62,7 +62,8 @@ def merge(
     realised: dict[str, Realised] = {}
     instances, pairs, stands_out = [], [], []
     side, classes = data.resolution, len(data.classes)
-    clean = defect_free(data, seed) if settings.reject else None
+    frames = defect_free(data, seed) if settings.reject else None
+    clean = grey_stack(frames) if frames else None
     for row in track(rows, "merging", unit="images"):
         first = row.driver not in realised
         if first:
