@@ -11,6 +11,7 @@ from pipelines.refusal import Refusal
 
 COMMANDS = {
     "run": "from photos to a measured segmenter, in one go, on this machine",
+    "compare": "what runs with several seeds say together",
     "settings": "every setting with its value and meaning",
     "images": "build and list the container images",
     "compile": "write the pipeline as a package for Kubeflow",

@@ -77,7 +77,8 @@ def fit_denoiser(
         prompts = tokens[rows].clone()
         prompts[torch.from_numpy(rng.random(stage.batch) < _DROPPED)] = nothing
         stage.warm(optimizer, step)
-        loss = velocity_loss(model, latents[rows], prompts, int(rng.integers(2**62)), device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=stage.bf16):
+            loss = velocity_loss(model, latents[rows], prompts, int(rng.integers(2**62)), device)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
@@ -108,7 +109,7 @@ def velocity_loss(
     target = model.scheduler.get_velocity(clean, noise, times).to(device)
     text = model.text_encoder(prompts.to(device))[0]
     predicted = model.unet(noisy, times.to(device), encoder_hidden_states=text).sample
-    return functional.mse_loss(predicted, target)
+    return functional.mse_loss(predicted.float(), target)
 
 
 @torch.no_grad()

@@ -12,8 +12,8 @@ from components.settings import Settings
 class Stage(Settings):
     """One stage: steps of AdamW, a short warm-up, then a cosine down to a hundredth."""
 
-    steps: Annotated[int, Field(ge=1)]
-    """Optimiser steps."""
+    steps: Annotated[int, Field(ge=0)]
+    """Optimiser steps; 0 leaves the weights that the training goes on from as they are."""
 
     batch: Annotated[int, Field(ge=1)]
     """Pictures a step."""
@@ -23,6 +23,9 @@ class Stage(Settings):
 
     warmup: Annotated[int, Field(ge=0)] = 100
     """Steps of linear warm-up."""
+
+    bf16: bool = False
+    """Whether the UNet and the text encoder compute in bfloat16; a CPU that has it is faster so."""
 
     report: Annotated[int, Field(ge=1)] = 100
     """Steps between two points of a curve, each with a checkpoint."""

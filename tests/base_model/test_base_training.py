@@ -106,3 +106,13 @@ def test_the_trained_folder_resolves_as_a_base_model(trained, tmp_path):
         "model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae",
     ]  # fmt: skip
     StableDiffusionPipeline.from_pretrained(tmp_path)
+
+
+def test_a_stage_of_no_steps_keeps_its_weights_and_the_other_goes_on(trained, tmp_path):
+    out = tmp_path / "weights"
+    stage = {"batch": 4, "learning_rate": 1e-3, "report": 1, "warmup": 0}
+    longer = plan(autoencoder=Stage(**stage, steps=0), denoiser=Stage(**stage, steps=2, bf16=True))
+    train(out, longer, torch.device("cpu"), workers=1, start=trained)
+    vae, unet = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("vae", "unet"))
+    assert (out / vae).read_bytes() == (trained / vae).read_bytes()
+    assert (out / unet).read_bytes() != (trained / unet).read_bytes()
