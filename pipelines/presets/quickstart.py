@@ -55,10 +55,10 @@ CONFIG = Config(
     ),
     # A model of two million parameters draws a whole scene badly, and from noise alone most defects
     # too: a segmenter learns less from those than from the few real photos. From the mask's own
-    # defect, a third of the way back into the noise, it draws convincing ones, in a third of the
+    # defect, a quarter of the way back into the noise, it draws convincing ones, in a quarter of the
     # steps. Guidance did not help it and costs half the speed.
     synthesis=SynthesisSettings(
-        background="photo", strength=0.35, steps=20, guidance=1.0, conditioning=1.0, batch=8
+        background="photo", strength=0.25, steps=20, guidance=1.0, conditioning=1.0, batch=8
     ),
     # A small model misses some masks; what shows nothing in its mask would teach the segmenter
     # that defects look like nothing.
