@@ -55,8 +55,8 @@ CONFIG = Config(
     ),
     # A model of two million parameters draws a whole scene badly, and from noise alone most defects
     # too: a segmenter learns less from those than from the few real photos. From the mask's own
-    # defect, a quarter of the way back into the noise, it draws convincing ones, in a quarter of the
-    # steps. Guidance did not help it and costs half the speed.
+    # defect, a quarter of the way back into the noise, it draws convincing ones, in a quarter of
+    # the steps. Guidance did not help it and costs half the speed.
     synthesis=SynthesisSettings(
         background="photo", strength=0.25, steps=20, guidance=1.0, conditioning=1.0, batch=8
     ),

@@ -97,3 +97,17 @@ def test_pretraining_continues_and_says_what_it_did(base, tmp_path, monkeypatch)
     assert (tmp_path / "one" / "samples.png").is_file()
     with pytest.raises(ValueError, match="is there already"):
         pretrain(tmp_path / "one", base("tiny"), settings, 12, 0, 1, held_out=12)
+
+
+def test_pretraining_may_go_on_from_the_embedded_start(tmp_path):
+    settings = HyperNetworkSettings(steps=1, batch=2, learning_rate=1e-9, checkpoint_every=1)
+    with embedded() as folder:
+        pretrain(tmp_path / "next", folder, settings, 12, 0, 1, held_out=12, further=True)
+        control = new_control(load(folder, choose(False)), 0)
+    before = load_start(control)
+
+    about = json.loads((tmp_path / "next" / "training.json").read_text())
+    assert about["before"]["procedure"] == before["procedure"]
+    found = load_file(tmp_path / "next" / FILE)
+    for name, value in control.state_dict().items():
+        assert torch.allclose(found[name].float(), value, atol=1e-3), name

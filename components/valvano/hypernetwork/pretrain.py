@@ -36,7 +36,7 @@ from components.valvano.driver_extraction.recipe import Colour, Recipe, make_rec
 from components.valvano.driver_extraction.settings import DriverSettings
 from components.valvano.hypernetwork.objective import Objective, loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
-from components.valvano.hypernetwork.start import FILE, new_control
+from components.valvano.hypernetwork.start import FILE, load_start, new_control
 from components.valvano.noise import NoiseSchedule
 from components.valvano.parts import Parts, load
 from components.valvano.preview import draw_preview
@@ -108,6 +108,8 @@ def pretrain(
     seed: int,
     workers: int,
     held_out: int = 256,
+    *,
+    further: bool = False,
 ) -> None:
     """Train into `out`, which appears when it is complete.
 
@@ -119,6 +121,7 @@ def pretrain(
         seed: Of textures, hues, weights and batches; the next seed's first textures are held out.
         workers: Processes that draw textures.
         held_out: Number of these textures.
+        further: Go on from the embedded start instead of from a copy of the base model's encoder.
 
     Raises:
         ValueError: If `out` is there already.
@@ -134,6 +137,7 @@ def pretrain(
     on = choose(settings.bf16)
     parts = load(base, on, {"unet"})
     control = on.trained(new_control(parts, seed)).train()
+    before = load_start(control) if further else None
     parts = replace(parts, unet=on.frozen(parts.unet))
     objective = Objective(
         settings=settings,
@@ -165,6 +169,7 @@ def pretrain(
     halved = {name: one.half().contiguous() for name, one in control.state_dict().items()}
     save_file(halved, aside / FILE)
     about = {
+        "before": before,
         "procedure": {**settings.model_dump(), "textures": count, "seed": seed, "side": SIDE},
         "quality": measured | {f"final {name}": final(curve) for name, curve in curves.items()},
         "parameters": sum(one.numel() for one in control.parameters()),
@@ -232,6 +237,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=12, help="pictures a step")
     parser.add_argument("--rate", type=float, default=1e-3, help="largest learning rate")
     parser.add_argument("--textures", type=int, default=8000, help="number of textures")
+    parser.add_argument(
+        "--further", action="store_true", help="go on from the embedded start, not from a copy"
+    )
     parser.add_argument("--seed", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="processes that draw textures")
     chosen = parser.parse_args()
@@ -245,7 +253,10 @@ def main() -> None:
         ema=0.999,
     )
     with embedded() as base:
-        pretrain(chosen.out, base, settings, chosen.textures, chosen.seed, chosen.workers)
+        pretrain(
+            chosen.out, base, settings, chosen.textures, chosen.seed, chosen.workers,
+            further=chosen.further,
+        )  # fmt: skip
 
 
 if __name__ == "__main__":

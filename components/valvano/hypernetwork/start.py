@@ -5,7 +5,9 @@ start: the same copy after a long training on procedural textures (`pretrain.py`
 a painted mask means before it sees a photo. Fine-tuning then needs minutes instead of hours.
 """
 
+import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import ControlNetModel
@@ -32,8 +34,11 @@ def new_control(parts: Parts, seed: int) -> ControlNetModel:
         return ControlNetModel.from_unet(parts.unet, conditioning_embedding_out_channels=widths)
 
 
-def load_start(control: ControlNetModel) -> None:
+def load_start(control: ControlNetModel) -> Any:
     """Put the embedded start into a copy of the embedded base model.
+
+    Returns:
+        Its `training.json`: procedure, quality, time and curves.
 
     Raises:
         ValueError: If the weights cannot be fetched, or are those of another network.
@@ -42,6 +47,7 @@ def load_start(control: ControlNetModel) -> None:
 
     with fetched(str(_HERE / "start.dvc"), "") as folder:
         weights = {name: value.float() for name, value in load_file(folder / FILE).items()}
+        about = json.loads((folder / "training.json").read_text())
     wanted = {name: value.shape for name, value in control.state_dict().items()}
     given = {name: value.shape for name, value in weights.items()}
     if wanted != given:
@@ -51,3 +57,4 @@ def load_start(control: ControlNetModel) -> None:
             f"{len(set(odd))} weights, the first is {odd[0]}; set hypernetwork.start=copy"
         )
     control.load_state_dict(weights)
+    return about
