@@ -7,6 +7,7 @@ import base64
 import html
 import importlib.resources
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,10 @@ _STYLE = (
     "td{font-variant-numeric:tabular-nums}"
 )
 _END = "</body>"
+
+_VERBATIM = re.compile(r"(`[^`]*`|https?://\S+)")
+_MARKUP = re.compile(r"[\\*_~\[\]]")
+"""What would set text in italics, as the underscores of names, strike it through or link it."""
 
 
 def readme(module: str) -> str:
@@ -103,7 +108,11 @@ def _with_readme(text: str, about: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.replace("|", "/").split())
+    """Text for one line or cell of Markdown; code in it and addresses stay what they are."""
+    line = " ".join(text.replace("|", "/").split())
+    parts = _VERBATIM.split(line)
+    parts[::2] = [_MARKUP.sub(r"\\\g<0>", one) for one in parts[::2]]
+    return "".join(parts)
 
 
 def _number(value: float) -> str:

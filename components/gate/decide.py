@@ -65,9 +65,9 @@ class Decision:
             head = "This run goes ahead."
         named = ", ".join(percent(one) for one in self.fractions)
         values = {
-            "photos": f"`{self.note.digest}`",
-            "code and images": f"`{self.note.package}`",
-            "settings": f"`{self.note.config}`",
+            "photos": _short(self.note.digest),
+            "code and images": _short(self.note.package),
+            "settings": _short(self.note.config),
             "fractions": named,
         }
         return table("Gate", values, [head], about)
@@ -156,6 +156,11 @@ def _digest(request: Request, config: str) -> str:
     run = fields["run"]
     with entered(lambda: fetched(request.data, request.revision)) as source:
         return inspect(source, settings, run["fractions"], run["seed"]).digest
+
+
+def _short(digest: str) -> str:
+    """A digest's beginning: a whole one is wider than the UI's panel and cannot be wrapped."""
+    return f"`{digest[: digest.find(':') + 13]}...`"
 
 
 def _sha(text: str) -> str:

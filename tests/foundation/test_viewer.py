@@ -83,3 +83,15 @@ def test_a_table_has_numbers_words_and_sentences_and_then_the_readme() -> None:
         f"| map | not measured |\n| run | a/b |\n\n---\n\n{ABOUT}\n"
     )
     assert table("step", {}, []).endswith("|---|---|\n")
+
+
+def test_names_and_sentences_of_a_table_are_no_markup() -> None:
+    said = "set fid_evaluation.weights, or read [this] at https://host/a_b_c, or `x_y_z`"
+
+    text = table("mask_rcnn 1 %", {"ap50_real_0": "a*b*"}, [said])
+
+    assert text == (
+        "# mask\\_rcnn 1 %\n\n"
+        "> set fid\\_evaluation.weights, or read \\[this\\] at https://host/a_b_c, or `x_y_z`\n\n"
+        "| what | value |\n|---|---|\n| ap50\\_real\\_0 | a\\*b\\* |\n"
+    )
