@@ -15,6 +15,7 @@ from components.base_model.settings import EMBEDDED
 from pipelines import names
 from pipelines.config import Config
 from pipelines.elsewhere import refuse_secrets
+from pipelines.parameters import brief
 from pipelines.profiles import Profile
 from pipelines.refusal import Refusal
 from pipelines.size import size
@@ -77,8 +78,9 @@ def write_package(
 def overview(package: Path) -> str:
     """What a person should read of a package, as Markdown.
 
-    KFP's UI shows the description of a pipeline's version, but of its parameters no more than the
-    names and types, so this is what `defectory deploy` gives as that description.
+    KFP's UI shows the description of a pipeline's version in a card that cannot be scrolled, whose
+    top, with the choice of the version, goes out of sight where the text is long. Of parameters the
+    UI shows no more than names and types. So this has a line for what belongs together.
 
     Args:
         package: A compiled package.
@@ -87,15 +89,14 @@ def overview(package: Path) -> str:
 
     with package.open(encoding="utf-8") as stream:
         spec = next(yaml.load_all(stream, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    lines = [spec["pipelineInfo"].get("description", "")]
-    lines += ["", "| parameter | default | meaning |", "|---|---|---|"]
-    for name, about in spec["root"]["inputDefinitions"]["parameters"].items():
-        default, meaning = about.get("defaultValue", ""), about.get("description", "")
-        lines.append(f"| {name} | {_shown(default)} | {meaning} |")
-    lines += ["", "| step | what it does |", "|---|---|"]
-    for name, sentence in sorted(set(_first_sentences(spec))):
-        lines.append(f"| {name} | {sentence} |")
-    return "\n".join(lines) + "\n"
+    lines = [
+        spec["pipelineInfo"].get("description", ""),
+        "",
+        *brief(spec["root"]["inputDefinitions"]["parameters"]),
+        "",
+        "`defectory submit --list` says more of them.",
+    ]
+    return "\n".join(lines)
 
 
 def _bad_target(out: Path) -> Iterator[str]:
@@ -204,17 +205,3 @@ def _brief(program: str) -> str:
             first = text.partition("\n\n")[0].replace("\n", f"\n{indent}")
             lines[whole.lineno - 1 : whole.end_lineno] = [f'{indent}"""{first}"""']
     return "\n".join(lines)
-
-
-def _shown(default: object) -> str:
-    if isinstance(default, bool):
-        return "on" if default else "off"
-    return f"{default:g}" if isinstance(default, float) else str(default)
-
-
-def _first_sentences(spec: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for executor in spec["deploymentSpec"]["executors"].values():
-        for node in ast.parse(executor["container"]["command"][-1]).body:
-            if isinstance(node, ast.FunctionDef):
-                text = ast.get_docstring(node) or ""
-                yield node.name, " ".join(text.partition("\n\n")[0].split())

@@ -5,7 +5,7 @@ configuration that the pipeline was compiled for, and replace it inside the task
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from components.fraction import percent
@@ -28,6 +28,20 @@ SETTINGS = {
     "shards": "run.shards",
 }
 """Parameters that stand for a setting."""
+
+_BRIEF = {
+    ("data", "revision", "digest"): "which photos",
+    (SWITCH,): "with which shares of the annotated ones",
+    ("noun", "token"): "words for what the photos show, and for its defects",
+    ("seed",): "of the split, the trainings and the plan",
+    ("dreambooth_steps", "hypernetwork_steps", "mask_rcnn_steps"): "how long to train",
+    ("images", "samples"): "how many to draw for a share, and of one driver",
+    ("shards",): "parts of the drawing that may run side by side",
+    ("node_pool", "spot"): "on which nodes",
+    ("skip_unchanged",): "end at once where nothing changed since the last run",
+    ("notify",): "tell the webhook how it ended",
+}
+"""What parameters are for, in a line each, by the beginnings of their names."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +107,17 @@ def parameters(
 def switch(fraction: float) -> str:
     """Name of the parameter that switches a fraction: `fraction_10_percent`."""
     return f"{SWITCH}{fraction * 100:g}_percent".replace(".", "_")
+
+
+def brief(names: Iterable[str]) -> list[str]:
+    """What parameters are for, as a list in Markdown that is much shorter than their meanings."""
+    left = list(names)
+    lines = []
+    for beginnings, purpose in _BRIEF.items():
+        named = [name for name in left if name.startswith(beginnings)]
+        if named:
+            lines.append(f"- {', '.join(f'`{name}`' for name in named)}: {purpose}")
+    return lines
 
 
 def signature(all_of: Sequence[Parameter]) -> inspect.Signature:

@@ -15,7 +15,9 @@ from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.server import Server
 from pipelines.refusal import Refusal
 
-_DIGEST = re.compile(r"\bcontent ([0-9a-f]{64})\b")
+_DIGEST = re.compile(r"\bcontent ([0-9a-f]{32,64})\b")
+_KEPT = 32
+"""Characters of a package's digest in a version's description: more are wider than KFP's UI is."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def deploy(server: Server, package: Path, pipeline: str, version: str, about: st
         package: The compiled pipeline.
         pipeline: Name of the pipeline; made if there is none.
         version: Name of the version.
-        about: One line on it for people.
+        about: What people should know of it, in Markdown.
 
     Raises:
         Refusal: If there is a version of this name with other content.
@@ -72,7 +74,7 @@ def deploy(server: Server, package: Path, pipeline: str, version: str, about: st
                 str(package),
                 name=version,
                 pipelineid=pipeline_id,
-                description=f"{about}; content {digest}",
+                description=f"{about}\n\ncontent {digest[:_KEPT]}\n",
             )
     except ServerRefusal as refusal:
         found = find_version(server, pipeline_id, version) if refusal.status == 409 else None
@@ -203,7 +205,7 @@ def _scope(server: Server) -> dict[str, str]:
 
 def _same(server: Server, pipeline: str, found: Any, digest: str) -> Deployed:
     recorded = _DIGEST.search(found.description or "")
-    if recorded is None or recorded[1] != digest:
+    if recorded is None or not digest.startswith(recorded[1]):
         raise Refusal(
             f"version {found.display_name!r} of {pipeline!r} is on the server with other content "
             "(another configuration, or other images, at the same git revision): commit the "

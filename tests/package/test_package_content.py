@@ -57,7 +57,7 @@ def test_pools_can_be_chosen_where_there_are_some(gpu: Package, kind: Package) -
 
     assert choice <= set(gpu.parameters)
     assert not choice & set(kind.parameters)
-    assert not any(f"| {name} |" in overview(kind.path) for name in choice)
+    assert not any(f"`{name}`" in overview(kind.path) for name in choice)
 
 
 def test_every_step_says_in_one_paragraph_what_it_does(package: Package) -> None:
@@ -258,14 +258,13 @@ def test_kfp_reads_it_back(package: Package) -> None:
         json_format.ParseDict(fields, message)
 
 
-def test_the_overview_tells_every_parameter_and_every_step(package: Package) -> None:
+def test_the_overview_names_every_parameter_once_and_is_short(package: Package) -> None:
     text = overview(package.path)
 
-    for name, about in package.parameters.items():
-        assert f"| {name} |" in text
-        assert about["description"] in text
-    for task in package.tasks:
-        assert f"| {task.function} |" in text
+    for name in package.parameters:
+        assert text.count(f"`{name}`") == 1, name
+    # More lines than this push the top of KFP's card out of the window.
+    assert sum(1 + len(line) // 60 for line in text.splitlines() if line) <= 20
 
 
 def test_the_same_bytes_elsewhere_and_later(package: Package, tmp_path: Path) -> None:
