@@ -255,6 +255,8 @@ def _show(result: Path, label: str, module: str, page: Any | None, table: Any | 
 
 
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
+    from components.tracking import JOINED, log
+
     place(slot.result, Path(output.path))
     record = read_record(slot.result)
     output.metadata.update(label=label, key=record.key, digest=record.digest)
@@ -262,6 +264,10 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
         for one, value in record.metrics.items():
             if math.isfinite(value):
                 metrics.log_metric(one, value)
+        if JOINED not in os.environ:
+            # Compare runs in KFP's UI has a column for each of these and tells those of a loop
+            # apart by nothing else. KFP's MLflow plugin would log it as a number.
+            metrics.metadata["label"] = label
     if spool := os.environ.get(SPOOL):
         notice = Path(spool) / f"{time.time_ns()}-{os.getpid()}.json"
         aside = notice.with_suffix(".part")
@@ -272,8 +278,6 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
         )
         aside.rename(notice)
     else:
-        from components.tracking import log
-
         log(slot.result, label=label, reused=reused, task=output.uri, counted=metrics is not None)
 
 

@@ -15,6 +15,7 @@ import pytest
 from components.outcome import Outcome
 from components.settings import Settings
 from components.task import LANES, SPOOL, STORE, read_record, run
+from components.tracking import JOINED
 
 
 class CountSettings(Settings):
@@ -121,13 +122,20 @@ def test_the_record_has_numbers_curves_warnings_and_lineage(tmp_path: Path) -> N
     assert [one.settings for one in record.lineage] == [{"steps": 1}]
 
 
-def test_only_finite_numbers_reach_kfp(tmp_path: Path) -> None:
+@pytest.mark.parametrize("joined", [False, True])
+def test_only_finite_numbers_reach_kfp(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: bool
+) -> None:
+    monkeypatch.delenv(JOINED, raising=False)
+    if joined:
+        monkeypatch.setenv(JOINED, "0123")
     logged: dict[str, float] = {}
-    metrics = SimpleNamespace(log_metric=logged.__setitem__)
+    metrics = SimpleNamespace(log_metric=logged.__setitem__, metadata={})
 
     _run(tmp_path / "one", metrics=metrics)
 
     assert logged == {"steps": 1.0}
+    assert metrics.metadata == ({} if joined else {"label": "count"})
 
 
 def _lanes(folder: Path, count: int) -> list[Path]:
