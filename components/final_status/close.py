@@ -6,6 +6,7 @@ from pathlib import Path
 
 from components.final_status.webhook import post
 from components.history import Note, history
+from components.kubeflow import described
 from components.progress import LABEL, say
 from components.task import SPOOL, STORE
 from components.viewer import readme, table
@@ -58,6 +59,8 @@ def close_run(
     past = history(os.environ.get(STORE, ""))
     note = past.read(run) if past is not None else None
     state = final_state(said, note, kept=past is not None)
+    if state == "FAILED" and was_stopped(run):
+        state, error = "CANCELLED", "it was stopped"
     ending = Ending(
         run=run,
         state=state,
@@ -98,6 +101,15 @@ def final_state(said: str, note: Note | None, kept: bool) -> str:
     if said in _STOPPED:
         return "CANCELLED"
     return "SUCCEEDED" if said in _DONE and not kept else "FAILED"
+
+
+def was_stopped(run: str) -> bool:
+    """Whether somebody stopped the run; False where KFP's API does not tell.
+
+    KFP tells the exit handler the same of such a run as of one that failed.
+    """
+    past = described(run).get("state_history") or []
+    return any(one.get("state") == "CANCELING" for one in past)
 
 
 def link(run: str) -> str:

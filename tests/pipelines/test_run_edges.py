@@ -14,8 +14,9 @@ import pytest
 from components.final_status.close import close_run
 from components.final_status.webhook import WEBHOOK
 from components.gate.edge import open_run
-from components.gate.origin import HOST, origin
+from components.gate.origin import origin
 from components.history import Note
+from components.kubeflow import HOST, PORT
 from components.publication.publish import publish
 from components.retry import PAUSE, TRIES
 from components.store import RECORD
@@ -252,6 +253,49 @@ def test_the_webhook_is_told_the_true_state(
     assert f"| state | {state} |" in (tmp_path / "ending").read_text()
     said_here = capsys.readouterr()
     assert SECRET not in said_here.out + said_here.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [
+        ({"state_history": [{"state": "RUNNING"}, {"state": "CANCELING"}]}, "CANCELLED"),
+        ({"state_history": [{"state": "RUNNING"}]}, "FAILED"),
+        ({"state": "RUNNING"}, "FAILED"),
+        (["not", "a run"], "FAILED"),
+        (None, "FAILED"),
+    ],
+)
+def test_a_run_that_somebody_stopped_is_cancelled_where_kfp_tells(
+    answer: Any, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(404 if answer is None else 200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setenv(HOST, "127.0.0.1")
+        monkeypatch.setenv(PORT, str(server.server_port))
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            page = tmp_path / "ending"
+            _close("run 1", "RUNNING", page=str(page))
+        finally:
+            server.shutdown()
+            thread.join()
+
+    assert asked == ["/apis/v2beta1/runs/run%201"]
+    assert f"| state | {state} |" in page.read_text()
 
 
 def test_a_run_that_never_came_to_the_gate_has_failed(webhook: Webhook) -> None:
