@@ -17,7 +17,7 @@ import kfp_server_api
 
 from pipelines.operator import runs
 from pipelines.operator.failure import ServerRefusal
-from pipelines.operator.parameters import Value
+from pipelines.operator.parameters import Value, typed
 from pipelines.operator.server import Server
 from pipelines.operator.versions import equals
 from pipelines.refusal import Refusal
@@ -273,10 +273,12 @@ def _undone(server: Server, found: Found, made: str) -> bool:
 
 def _make(server: Server, wanted: Schedule, experiment_id: str, mark: str = "") -> str:
     """Make a schedule; its id."""
-    standard = " (standard time)" if wanted.standard else ""
+    when = f"at '{wanted.cron}' in {wanted.zone}{' (standard time)' if wanted.standard else ''}"
+    # KFP's UI shows neither version nor parameters of a schedule that has no version of its own.
+    what = "" if wanted.version_id else f" the newest version, with {typed(wanted.values)},"
     body = kfp_server_api.V2beta1RecurringRun(
         display_name=wanted.name,
-        description=f"at '{wanted.cron}' in {wanted.zone}{standard}, by defectory schedule{mark}",
+        description=f"{when},{what} by defectory schedule{mark}",
         experiment_id=experiment_id,
         namespace=server.namespace,
         # An empty version stands for the newest whenever it runs; KFP's own client refuses it.

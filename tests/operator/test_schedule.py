@@ -74,9 +74,11 @@ def test_what_argo_has_no_room_for_is_not_scheduled(deployed: Backend, schedule)
 
 
 def test_the_newest_version_can_be_followed(deployed: Backend, schedule) -> None:
-    done = schedule("create", "nightly", "--cron", "@daily", "--latest")
+    done = schedule("create", "nightly", "--cron", "@daily", "--latest", "--set", "seed=3")
 
     assert done.code == 0, done.err
+    about = _only(deployed)["description"]
+    assert "the newest version, with seed=3 skip_unchanged=true, by" in about
     reference = _only(deployed)["pipeline_version_reference"]
     assert reference["pipeline_id"]
     assert not reference.get("pipeline_version_id")
