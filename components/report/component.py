@@ -20,6 +20,7 @@ def report(
     settings: str,
     code: str,
     files: dsl.Output[dsl.Artifact],
+    metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
 ):
     """Write the report and the summary of the whole run.
@@ -38,6 +39,7 @@ def report(
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
         files: `report.html` and `summary.json`.
+        metrics: The few numbers to compare runs by.
         page: The report, for the UI.
     """
     from components.report.settings import ReportSettings
@@ -59,6 +61,7 @@ def report(
             "qualities": qualities,
         },
         output=files,
+        metrics=metrics,
         page=page,
         scalars={"config": config},
         code=code,

@@ -12,7 +12,7 @@ from components.report import published
 from components.report.figures import thin
 from components.report.inputs import Run
 from components.report.material import count_photos, coverage, timings, warnings
-from components.report.verdict import Comparison, Verdict, comparisons, verdict
+from components.report.verdict import METRIC, Comparison, Verdict, comparisons, verdict
 
 QUALITIES = ("fid", "kid", "low_layer_fid", "texture_frechet", "diversity", "adherence")
 """The parts of `quality.json`, each a list in the summary, one entry a fraction."""
@@ -71,6 +71,22 @@ def verdicts(run: Run) -> list[Verdict]:
         verdict(found, part.fraction, scores["protocol"]["confidence"])
         for part, scores in run.scores
     ]
+
+
+def headline(run: Run) -> dict[str, float]:
+    """The few numbers to compare runs by: mask mAP of every regime, and what the verdict is about.
+
+    Means over the seeds of the trainings, named `segm_map_real_10_percent` and
+    `difference_10_percent`.
+    """
+    found = {}
+    for part, scores in run.scores:
+        share = f"{part.fraction * 100:g}_percent"
+        for row in scores["regimes"]:
+            found[f"{METRIC}_{row['regime']}_{share}"] = row[METRIC]["mean"]
+        said = verdict(all_comparisons(run), part.fraction, scores["protocol"]["confidence"])
+        found[f"difference_{share}"] = said.comparison and said.comparison.difference
+    return {name: float(value) for name, value in found.items() if value is not None}
 
 
 def versions(run: Run) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from components.report.inputs import read_run
 from components.report.overview import overview
 from components.report.page import method_strips, render
 from components.report.settings import ReportSettings
-from components.report.summary import dump, summarise, verdicts
+from components.report.summary import dump, headline, summarise, verdicts
 
 
 def write(
@@ -57,7 +57,7 @@ def write(
         write_image(out / "overview.png", picture)
     for one in verdicts(run):
         say(f"{one.fraction * 100:g} % of the real photos: {one.word}. {one.sentence}")
-    return Outcome(metrics={"page_megabytes": len(page.encode()) / 1e6})
+    return Outcome(metrics={**headline(run), "page_megabytes": len(page.encode()) / 1e6})
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,6 +13,7 @@ from report_run import Inputs, build, record
 
 from components.report.inputs import read_run
 from components.report.settings import ReportSettings
+from components.report.summary import headline
 from components.report.write import write
 
 README = Path(__file__).parents[2] / "components" / "report" / "README.md"
@@ -91,6 +92,17 @@ def test_nothing_but_the_three_files_is_left(written: Path) -> None:
         "report.html",
         "summary.json",
     ]
+
+
+def test_the_headline_is_what_the_summary_says(inputs: Inputs, summary: dict[str, Any]) -> None:
+    found = headline(read_run(**inputs.__dict__))
+
+    for one in summary["verdict"]:
+        assert found[f"difference_{one['fraction'] * 100:g}_percent"] == one["difference"]
+    for row in summary["regimes"]:
+        name = f"segm_map_{row['regime']}_{row['fraction'] * 100:g}_percent"
+        assert found.pop(name) == row["segm_map"]["mean"]
+    assert sorted(found) == ["difference_100_percent", "difference_50_percent"]
 
 
 def test_the_page_stands_alone(written: Path, page: Page) -> None:
