@@ -95,6 +95,11 @@ def table(
     return f"{head}\n---\n\n{about}\n" if about else head
 
 
+def short(digest: str) -> str:
+    """A digest's beginning: a whole one is wider than the UI's panel and cannot be wrapped."""
+    return f"`{digest[: digest.find(':') + 13]}...`"
+
+
 def _with_readme(text: str, about: str) -> str:
     """A page with a README at the end of its body, as it is written, its lines wrapped."""
     if not about:

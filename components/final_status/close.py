@@ -9,7 +9,7 @@ from components.history import Note, history
 from components.kubeflow import described
 from components.progress import LABEL, say
 from components.task import SPOOL, STORE
-from components.viewer import readme, table
+from components.viewer import readme, short, table
 
 UI = "DEFECTORY_UI_URL"
 """Environment variable with the address of the KFP UI, for links."""
@@ -67,7 +67,7 @@ def close_run(
         unchanged_since=note.unchanged if note else "",
         data=data,
         data_digest=note.digest if note else "",
-        error=(error or f"{task} ended as {said}") if state != "SUCCEEDED" else "",
+        error=(error or _unknown(task, said)) if state != "SUCCEEDED" else "",
         link=link(run),
     )
     since = f", unchanged since run {ending.unchanged_since}" if ending.unchanged_since else ""
@@ -78,7 +78,9 @@ def close_run(
         end(run, state, ending.error)
     if notify:
         post({"pipeline": "defectory", **asdict(ending)})
-    told = {name: value for name, value in asdict(ending).items() if value}
+    told = {name: value for name, value in asdict(ending).items() if value and name != "link"}
+    if ending.data_digest:
+        told["data_digest"] = short(ending.data_digest)
     Path(page).write_text(
         table("Final status", told, [f"{state}{since}"], readme(__name__)), encoding="utf-8"
     )
@@ -101,6 +103,12 @@ def final_state(said: str, note: Note | None, kept: bool) -> str:
     if said in _STOPPED:
         return "CANCELLED"
     return "SUCCEEDED" if said in _DONE and not kept else "FAILED"
+
+
+def _unknown(task: str, said: str) -> str:
+    if said in ("FAILED", *_STOPPED):
+        return f"{task} ended as {said}"
+    return "a step failed, or its pod was lost; KFP says no more"
 
 
 def was_stopped(run: str) -> bool:

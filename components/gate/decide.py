@@ -10,7 +10,7 @@ from components.data_versioning.settings import DataSettings
 from components.fraction import percent
 from components.history import History, Note
 from components.progress import say
-from components.viewer import table
+from components.viewer import short, table
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Decision:
             head = "This run goes ahead."
         named = ", ".join(percent(one) for one in self.fractions)
         values = {
-            "photos": _short(self.note.digest),
-            "code and images": _short(self.note.package),
-            "settings": _short(self.note.config),
+            "photos": short(self.note.digest),
+            "code and images": short(self.note.package),
+            "settings": short(self.note.config),
             "fractions": named,
         }
         return table("Gate", values, [head], about)
@@ -156,11 +156,6 @@ def _digest(request: Request, config: str) -> str:
     run = fields["run"]
     with entered(lambda: fetched(request.data, request.revision)) as source:
         return inspect(source, settings, run["fractions"], run["seed"]).digest
-
-
-def _short(digest: str) -> str:
-    """A digest's beginning: a whole one is wider than the UI's panel and cannot be wrapped."""
-    return f"`{digest[: digest.find(':') + 13]}...`"
 
 
 def _sha(text: str) -> str:

@@ -250,7 +250,11 @@ def test_the_webhook_is_told_the_true_state(
     assert told["link"] == "http://kfp.example/#/runs/details/run 1"
     assert bool(told["error"]) is (state != "SUCCEEDED")
     assert state in told["text"]
-    assert f"| state | {state} |" in (tmp_path / "ending").read_text()
+    shown = (tmp_path / "ending").read_text()
+    assert f"| state | {state} |" in shown
+    assert "| data\\_digest | `sha256:1...` |" in shown
+    assert told["link"] not in shown, "the page is where it leads to"
+    assert said != "RUNNING" or said not in told["error"]
     said_here = capsys.readouterr()
     assert SECRET not in said_here.out + said_here.err
 
