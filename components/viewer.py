@@ -92,7 +92,9 @@ def table(
         for name, value in values.items()
     )
     head = f"# {_plain(title)}\n\n{first}| what | value |\n|---|---|\n{rows}"
-    return f"{head}\n---\n\n{about}\n" if about else head
+    # The UI shows lists without their marks.
+    marked = re.sub(r"^- ", "- • ", about, flags=re.MULTILINE)
+    return f"{head}\n---\n\n{marked}\n" if about else head
 
 
 def short(digest: str) -> str:

@@ -83,6 +83,7 @@ def test_a_table_has_numbers_words_and_sentences_and_then_the_readme() -> None:
         f"| map | not measured |\n| run | a/b |\n\n---\n\n{ABOUT}\n"
     )
     assert table("step", {}, []).endswith("|---|---|\n")
+    assert table("step", {}, [], "It\n\n- a - b;\n- c.").endswith("It\n\n- • a - b;\n- • c.\n")
 
 
 def test_names_and_sentences_of_a_table_are_no_markup() -> None:
