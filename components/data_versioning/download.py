@@ -29,15 +29,16 @@ def downloaded(url: str, file: PurePosixPath, revision: str) -> Iterator[Path]:
             fetched, or if what was fetched is not what the file records.
     """
     with tempfile.TemporaryDirectory(prefix="defectory-") as temporary:
-        with _opened(url, revision) as repo:
+        whole = Path(temporary) / "fetched"
+        with _opened(url, revision, Path(temporary) / "index") as repo:
             tracked = _tracked(repo, url, file, revision)
-            folder = Path(temporary) / PurePosixPath(tracked.folder).name
+            folder = whole / PurePosixPath(tracked.folder).name
             _Fetch(repo, file, tracked, folder).run()
         yield folder
 
 
 @contextmanager
-def _opened(url: str, revision: str) -> Iterator["Repo"]:
+def _opened(url: str, revision: str, index: Path) -> Iterator["Repo"]:
     from dvc.exceptions import DvcException, NotDvcRepoError
     from dvc.repo import Repo
     from dvc.scm import RevError, SCMError
@@ -45,8 +46,13 @@ def _opened(url: str, revision: str) -> Iterator["Repo"]:
     with _here(url) as folder:
         try:
             # DVC's file system prefers a changed working copy to what is recorded; its
-            # repository and the index in it do not.
-            repo = Repo.open(str(folder), rev=revision or None)
+            # repository and the index in it do not. That index is one a machine by default, and
+            # two processes that begin it at once leave it wrong for good: here it is one a fetch.
+            repo = Repo.open(
+                str(folder),
+                rev=revision or None,
+                config={"core": {"site_cache_dir": str(index)}},
+            )
         except NotDvcRepoError as error:
             raise ValueError(f"{url} is not a DVC repository: run `dvc init` there") from error
         except RevError as error:
