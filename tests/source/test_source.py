@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
 from components.data_versioning import source
 from components.data_versioning.source import fetched, locate_default
@@ -106,6 +107,20 @@ def test_fresh_clone_is_served_by_the_remote_inside_it(clone: Path) -> None:
         assert read(folder) == SECOND
     assert not folder.exists()
     assert not (clone / "data").exists()
+
+
+def test_the_machines_own_index_is_neither_read_nor_written(clone: Path) -> None:
+    # Two processes that began it at once left it wrong, and every later fetch failed.
+    with Repo(str(clone)) as repo:
+        index = Path(repo.site_cache_dir) / "index"
+    assert not index.exists()
+    with fetched(str(clone / "data.dvc"), "") as folder:
+        assert folder.is_dir()
+    assert not index.exists()
+    (index / "data").mkdir(parents=True)
+    (index / "data" / "cache.db").write_text("not a data base")
+    with fetched(str(clone / "data.dvc"), "") as folder:
+        assert folder.is_dir()
 
 
 def test_earlier_revision(clone: Path) -> None:
