@@ -67,6 +67,22 @@ class History:
         """A run's note; None where it never came to the gate."""
         return _read(self.folder / _RUNS / f"{_safe(run)}.json")
 
+    def tell(self, run: str, label: str, reason: str) -> None:
+        """Keep why a task of a run failed; an empty reason takes back what an earlier try said."""
+        name = hashlib.sha256(label.encode()).hexdigest()[:16]
+        path = self.folder / _RUNS / f"{_safe(run)}.failed" / name
+        if not reason:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{label}: {reason}", encoding="utf-8")
+
+    def reasons(self, run: str) -> list[str]:
+        """Why tasks of a run failed, the first that did first."""
+        found = (self.folder / _RUNS / f"{_safe(run)}.failed").glob("*")
+        ordered = sorted(found, key=lambda one: one.stat().st_mtime_ns)
+        return [one.read_text(encoding="utf-8") for one in ordered]
+
     def last(self, note: Note) -> Note | None:
         """The last run of the same series that succeeded."""
         return _read(self.folder / _LAST / f"{note.series}.json")

@@ -3,7 +3,7 @@
 import json
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Settings(BaseModel):
@@ -41,3 +41,16 @@ class Settings(BaseModel):
         """
         known = {place for place, digest in self.PLACES.items() if getattr(self, digest)}
         return self.model_dump_json(exclude=known)
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """What is wrong with settings, one sentence a field, without pydantic's own words around it."""
+    return [_sentence(one) for one in error.errors()]
+
+
+def _sentence(error: Any) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    message = error["msg"].removeprefix("Value error, ")
+    given = error.get("input")
+    shown = "" if isinstance(given, dict | Settings) else f" (given: {json.dumps(given)})"
+    return f"{where}: {message}{shown}" if where else f"{message}"

@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from components.history import history
 from components.progress import LABEL, say
 from components.retry import patiently
 from components.settings import Settings
@@ -56,6 +57,9 @@ WARM = "DEFECTORY_WARM"
 
 _LOOK = 0.05
 """Seconds between two looks for a free lane."""
+
+_REASON = 300
+"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,25 @@ def fraction_of(artifact: Any) -> float:
     return float(read_record(Path(artifact.path)).scalars["fraction"])
 
 
+@contextlib.contextmanager
+def telling() -> Iterator[None]:
+    """Keep for the run's end why this task of it failed: KFP tells no more than that one did."""
+    try:
+        yield
+    except Exception as error:
+        _tell(" ".join(str(error).split())[:_REASON] or type(error).__name__)
+        raise
+    _tell("")
+
+
+def _tell(reason: str) -> None:
+    past, identity = history(os.environ.get(STORE, "")), os.environ.get(RUN)
+    if past is not None and identity:
+        with contextlib.suppress(OSError):
+            past.tell(identity, os.environ.get(LABEL, ""), reason)
+
+
+@telling()
 def run(
     step: str,
     *,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from components.settings import Settings
+from components.settings import Settings, sentences
 from pipelines.config import Config
 
 
@@ -42,7 +42,7 @@ def override(config: Config, changes: Iterable[str]) -> Config:
     try:
         changed = Config.model_validate(fields)
     except ValidationError as error:
-        problems += [_sentence(one) for one in error.errors()]
+        problems += sentences(error)
     if problems:
         raise BadSettings("\n".join(problems))
     return changed
@@ -74,11 +74,3 @@ def _parsed(value: str, like: object) -> object:
 def _nearest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
-
-
-def _sentence(error: Any) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    message = error["msg"].removeprefix("Value error, ")
-    given = error.get("input")
-    shown = "" if isinstance(given, dict | Settings) else f" (given: {json.dumps(given)})"
-    return f"{where}: {message}{shown}" if where else f"{message}"

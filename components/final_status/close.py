@@ -61,6 +61,8 @@ def close_run(
     state = final_state(said, note, kept=past is not None)
     if state == "FAILED" and was_stopped(run):
         state, error = "CANCELLED", "it was stopped"
+    elif past is not None and (reasons := past.reasons(run)):
+        error = "; ".join(reasons)
     ending = Ending(
         run=run,
         state=state,

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from components.data_versioning.settings import DataSettings
 from components.fraction import percent
 from components.history import History, Note
 from components.progress import say
+from components.settings import sentences
 from components.viewer import short, table
 
 
@@ -96,7 +99,10 @@ def configure(
         named = ", ".join(percent(one) for one in sorted(switches))
         raise ValueError(f"all fractions are switched off: switch on at least one of {named}")
     fields["run"]["fractions"] = chosen
-    return schema.model_validate(fields).model_dump_json(), chosen  # type: ignore[attr-defined]
+    try:
+        return schema.model_validate(fields).model_dump_json(), chosen  # type: ignore[attr-defined]
+    except ValidationError as error:
+        raise ValueError("; ".join(sentences(error))) from None
 
 
 def decide(

@@ -10,11 +10,12 @@ from components.fraction import folder
 from components.gate.decide import Decision, Request, configure, decide
 from components.history import history
 from components.progress import LABEL
-from components.task import SPOOL, STORE
+from components.task import SPOOL, STORE, telling
 from components.viewer import readme
 from components.warm import named
 
 
+@telling()
 def open_run(
     *,
     run: str,

@@ -12,9 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from components.history import history
 from components.outcome import Outcome
 from components.settings import Settings
-from components.task import LANES, SPOOL, STORE, read_record, run
+from components.task import LANES, RUN, SPOOL, STORE, read_record, run
 from components.tracking import JOINED
 
 
@@ -136,6 +137,24 @@ def test_only_finite_numbers_reach_kfp(
 
     assert logged == {"steps": 1.0}
     assert metrics.metadata == ({} if joined else {"label": "count"})
+
+
+def test_why_a_task_failed_is_kept_until_another_try_goes_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE, str(tmp_path / "store"))
+    monkeypatch.setenv(RUN, "run 1")
+    past = history(str(tmp_path / "store"))
+    assert past is not None
+
+    with pytest.raises(ValueError, match="compiled with other code"):
+        _run(tmp_path / "one", code="other code")
+    (reason,) = past.reasons("run 1")
+    assert reason.startswith("count: the code of count here is ")
+    assert past.reasons("run 2") == []
+
+    _run(tmp_path / "one")
+    assert past.reasons("run 1") == []
 
 
 def _lanes(folder: Path, count: int) -> list[Path]:

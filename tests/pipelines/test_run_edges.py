@@ -302,6 +302,21 @@ def test_a_run_that_somebody_stopped_is_cancelled_where_kfp_tells(
     assert f"| state | {state} |" in page.read_text()
 
 
+def test_the_end_tells_what_the_gate_refused(
+    webhook: Webhook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUN, "run 1")
+    with pytest.raises(ValueError, match="every shard needs an image"):
+        _open(tmp_path, "run 1", changes="run.shards=9")
+
+    _close("run 1", "FAILED")
+
+    (told,) = webhook.posted
+    assert told["error"] == (
+        "gate: run.shards=9 is more than plan.images=4; every shard needs an image"
+    )
+
+
 def test_a_run_that_never_came_to_the_gate_has_failed(webhook: Webhook) -> None:
     _close("run 1", "SUCCEEDED")
 
