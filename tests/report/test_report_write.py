@@ -98,11 +98,11 @@ def test_the_headline_is_what_the_summary_says(inputs: Inputs, summary: dict[str
     found = headline(read_run(**inputs.__dict__))
 
     for one in summary["verdict"]:
-        assert found[f"difference_{one['fraction'] * 100:g}_percent"] == one["difference"]
+        assert found[f"map_{one['fraction'] * 100:g}_difference"] == one["difference"]
     for row in summary["regimes"]:
-        name = f"segm_map_{row['regime']}_{row['fraction'] * 100:g}_percent"
+        name = f"map_{row['fraction'] * 100:g}_{row['regime']}"
         assert found.pop(name) == row["segm_map"]["mean"]
-    assert sorted(found) == ["difference_100_percent", "difference_50_percent"]
+    assert sorted(found) == ["map_100_difference", "map_50_difference"]
 
 
 def test_the_page_stands_alone(written: Path, page: Page) -> None:
