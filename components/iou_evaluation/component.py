@@ -27,8 +27,8 @@ def iou_evaluation(
         settings: The step's settings as JSON.
         code: Digest of the step's code in the pipeline's package.
         scores: mAP, IoU and Hausdorff distance with intervals, per class and overall.
-        metrics: The overall numbers.
-        table: The overall numbers as a table, for the UI.
+        metrics: The overall numbers of every regime, means over the seeds.
+        table: The same as a table, for the UI.
     """
     from components.fraction import percent
     from components.iou_evaluation.settings import IoUSettings

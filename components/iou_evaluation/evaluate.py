@@ -25,7 +25,7 @@ FEW_UNITS = 20
 """Below this many units a percentile interval is known to be too narrow."""
 
 SHOWN = ("segm_map", "segm_ap50", "bbox_map", "bbox_ap50", "iou", "hausdorff", "iou_matched")
-"""Overall metrics that are passed on to KFP."""
+"""Overall metrics that are passed on to KFP and MLflow."""
 
 DEFINITIONS = {
     "segm_map": "mean average precision of masks at IoU .50:.95, all sizes, 100 detections an "
@@ -88,19 +88,14 @@ def evaluate(
         }
         for network in segmenters
     ]  # fmt: skip
-    document = {
-        "protocol": _protocol(truth, settings, seed),
-        "rows": rows,
-        "regimes": _regimes(segmenters, points, draws, fraction, confidence),
-    }
+    regimes = _regimes(segmenters, points, draws, fraction, confidence)
+    document = {"protocol": _protocol(truth, settings, seed), "rows": rows, "regimes": regimes}
     (out / "scores.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     draw_predictions(out / "preview" / "predictions.png", data, truth, segmenters)
+    # With a seed in the name, runs with other seeds would be in other rows of a comparison.
+    means = {f"{name}_{row['regime']}": row[name]["mean"] for row in regimes for name in SHOWN}
     return Outcome(
-        metrics={
-            f"{name}_{network.name}": float(points[network.name].overall[name][0])
-            for network in segmenters
-            for name in SHOWN
-        },
+        metrics={name: math.nan if mean is None else mean for name, mean in means.items()},
         warnings=_warnings(truth),
     )
 

@@ -28,7 +28,7 @@ class Network:
 
     @property
     def name(self) -> str:
-        """Regime and seed, in letters that a KFP metric may have."""
+        """Regime and seed, which name a network of a fraction."""
         return f"{self.regime}_{self.seed}"
 
 

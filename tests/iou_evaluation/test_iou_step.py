@@ -1,6 +1,7 @@
 """The step: what `scores.json` says, also where there is nothing to say."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from iou_scenes import detection, random_scene, rectangle, write_network, write_test_part
 
 from components.instances import Instance
-from components.iou_evaluation.evaluate import evaluate
+from components.iou_evaluation.evaluate import SHOWN, evaluate
 from components.iou_evaluation.settings import IoUSettings
 
 SETTINGS = IoUSettings(bootstrap=40)
@@ -99,7 +100,7 @@ def test_rows_intervals_and_the_comparison_with_real(tmp_path):
     # The same detections are neither better nor worse.
     tie = synthetic["against_real"]["segm_map"]
     assert tie == {"difference": 0, "interval": [0, 0], "better": 0.5}
-    assert outcome.metrics["segm_map_real_1"] == real["segm_map"]
+    assert outcome.metrics["segm_map_real"] == real["segm_map"]
 
 
 def test_seeds_of_a_regime_are_averaged(tmp_path):
@@ -123,6 +124,24 @@ def test_seeds_of_a_regime_are_averaged(tmp_path):
     assert against["difference"] == pytest.approx((values[2] + values[3] - sum(values[:2])) / 2)
 
 
+def test_runs_with_other_seeds_have_metrics_of_the_same_names(tmp_path):
+    truth, found = random_scene(3)
+    dataset = write_test_part(tmp_path / "data", truth, [f"g{i}" for i in range(12)])
+    one = [write_network(tmp_path / "a", "real", 0, found)]
+    other = [
+        write_network(tmp_path / "b", "real", 7, found),
+        write_network(tmp_path / "c", "real", 8, found[::2]),
+    ]
+
+    first, _ = run(tmp_path / "first", dataset, one)
+    second, scores = run(tmp_path / "second", dataset, other)
+
+    assert first.metrics.keys() == second.metrics.keys() == {f"{name}_real" for name in SHOWN}
+    mean = sum(row["segm_map"] for row in scores["rows"]) / 2
+    assert second.metrics["segm_map_real"] == pytest.approx(mean)
+    assert second.metrics["segm_map_real"] != first.metrics["segm_map_real"]
+
+
 def test_a_network_that_finds_nothing(tmp_path):
     truth, _ = random_scene(1)
     dataset = write_test_part(tmp_path / "data", truth, [f"g{i}" for i in range(12)])
@@ -144,6 +163,7 @@ def test_no_test_frames_and_no_resamples(tmp_path):
     row = scores["rows"][0]
     assert row["segm_map"] is None and row["iou"] is None and row["images"] == 0
     assert row["intervals"]["segm_map"] is None
+    assert math.isnan(outcome.metrics["segm_map_real"])
     assert "empty" in outcome.warnings[0]
 
 
