@@ -55,6 +55,9 @@ LANES = "DEFECTORY_LANES"
 RUN = "DEFECTORY_RUN"
 WARM = "DEFECTORY_WARM"
 
+LAST_WORDS = Path("/dev/termination-log")
+"""File by which a container tells Kubernetes why it ends; Argo, and so KFP's API, repeat it."""
+
 _LOOK = 0.05
 """Seconds between two looks for a free lane."""
 
@@ -121,7 +124,10 @@ def fraction_of(artifact: Any) -> float:
 
 @contextlib.contextmanager
 def telling() -> Iterator[None]:
-    """Keep for the run's end why this task of it failed: KFP tells no more than that one did."""
+    """Keep why this task of a run failed, where the run's end and KFP's API find it.
+
+    By itself KFP tells no more than that a task failed, and with which exit code.
+    """
     try:
         yield
     except Exception as error:
@@ -132,9 +138,14 @@ def telling() -> Iterator[None]:
 
 def _tell(reason: str) -> None:
     past, identity = history(os.environ.get(STORE, "")), os.environ.get(RUN)
-    if past is not None and identity:
+    if not identity:
+        return
+    if past is not None:
         with contextlib.suppress(OSError):
             past.tell(identity, os.environ.get(LABEL, ""), reason)
+    if reason and LAST_WORDS.is_file():
+        with contextlib.suppress(OSError):
+            LAST_WORDS.write_text(reason, encoding="utf-8")
 
 
 @telling()

@@ -128,6 +128,7 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
         lines.append(f"  {step.name:<{width}}  {step.state.lower()}{of}")
     if runs.state(run) == "FAILED":
         lines += [f"why: {one}" for one in reasons(server, run.run_id)]
+        lines.append(f"{runs.logs_of(run)} shows what it printed")
     sys.stdout.write("\n".join(line for line in lines if line) + "\n")
 
 

@@ -139,8 +139,7 @@ def _outcome(server: "Server", run: Any) -> int:
         return 1
     failed = [step.name for step in runs.steps(run) if step.count("FAILED")]
     why = f": {', '.join(failed)}" if failed else ""
-    log = f"defectory logs {run.run_id}" + (f" {failed[0]}" if failed else "")
-    sys.stderr.write(f"{ended}{why}; {log} shows why\n")
+    sys.stderr.write(f"{ended}{why}; {runs.logs_of(run)} shows what it printed\n")
     for reason in reasons(server, run.run_id):
         sys.stderr.write(f"  {reason}\n")
     sys.stderr.write(f"{server.link('runs', run.run_id)}\n")

@@ -188,6 +188,12 @@ def steps(run: Any) -> list[Step]:
     return [Step(name, tuple(found)) for name, found in states.items()]
 
 
+def logs_of(run: Any) -> str:
+    """The command that prints what a run, or the first of its steps that failed, has said."""
+    failed = [step.name for step in steps(run) if step.count("FAILED")]
+    return " ".join(["defectory logs", run.run_id, *failed[:1]])
+
+
 def _is_workflow(task: Any, details: list[Any]) -> bool:
     return any(
         (child.pod_name or "").startswith(f"{task.display_name}-")

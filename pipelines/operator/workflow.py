@@ -30,6 +30,9 @@ _STATES = {
 
 _POD = re.compile(r"-\d{6,}\b")
 
+_ENDED = re.compile(r"^main: Error \(exit code \d+\): (?=\S)")
+"""What Argo puts before the words in which a step says why it failed."""
+
 
 def tasks(server: Server, run_id: str) -> list[Any]:
     """The tasks of a run in the form of KFP's own list, in the order in which they began.
@@ -71,7 +74,8 @@ def reasons(server: Server, run_id: str) -> list[str]:
     failed.sort(key=_beginning)
     told: dict[str, str] = {}
     for node in failed:
-        sentence = f"{step_of(node['name'])}: {' '.join(node['message'].split())}"
+        said = _ENDED.sub("", " ".join(node["message"].split()), count=1)
+        sentence = f"{step_of(node['name'])}: {said}"
         # Every try has a pod of another name.
         told.setdefault(_POD.sub("", sentence), sentence)
     return list(told.values())

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from components import task as edge
 from components.history import history
 from components.outcome import Outcome
 from components.settings import Settings
@@ -155,6 +156,41 @@ def test_why_a_task_failed_is_kept_until_another_try_goes_well(
 
     _run(tmp_path / "one")
     assert past.reasons("run 1") == []
+
+
+def test_why_a_task_failed_is_told_to_kubernetes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = tmp_path / "termination-log"
+    words.touch()
+    monkeypatch.setattr(edge, "LAST_WORDS", words)
+    monkeypatch.setenv(RUN, "run 1")
+
+    _run(tmp_path / "one")
+    assert words.read_text() == ""
+
+    with pytest.raises(ValueError, match="compiled with other code"):
+        _run(tmp_path / "two", code="other code")
+    assert words.read_text().startswith("the code of count here is ")
+
+
+def test_outside_of_a_run_in_kubernetes_no_last_words_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = tmp_path / "termination-log"
+    monkeypatch.setattr(edge, "LAST_WORDS", words)
+    monkeypatch.setenv(RUN, "run 1")
+
+    with pytest.raises(ValueError, match="compiled with other code"):
+        _run(tmp_path / "one", code="other code")
+    assert not words.exists()
+
+    # A container that is no task of a run, for instance one that somebody works in.
+    words.touch()
+    monkeypatch.delenv(RUN)
+    with pytest.raises(ValueError, match="compiled with other code"):
+        _run(tmp_path / "one", code="other code")
+    assert words.read_text() == ""
 
 
 def _lanes(folder: Path, count: int) -> list[Path]:

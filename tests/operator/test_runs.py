@@ -281,6 +281,35 @@ def test_a_run_that_failed_says_why_once_for_all_tries(
     assert logs.err.count("no service account") == 1
 
 
+def test_a_run_that_failed_says_what_the_step_said(backend: Backend, defectory: Defectory) -> None:
+    run = _run(backend, 9, "FAILED")
+    gate = f"{HANDLER}(0).gate(0).executor(0)"
+    told = {gate: ("Failed", "main: Error (exit code 1): 12 photos have no\nmask")}
+    backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, {gate: []}, told)}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    assert "why: gate: 12 photos have no mask\n" in done.out
+    assert "exit code" not in done.out
+
+
+def test_a_run_that_failed_without_a_word_says_where_to_look(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _run(backend, 9, "FAILED")
+    step = f"{HANDLER}(0).gate"
+    graph = {**retried(step, [f"{step}(0).executor(0)"]), f"{step}(0).executor(0)": []}
+    dead = ("Failed", "main: Error (exit code 1)")
+    told = {step: dead, f"{step}(0)": dead, f"{step}(0).executor(0)": dead}
+    run["run_details"] = tasks(WORKFLOW, graph, dict.fromkeys(told, "FAILED"))
+    backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, graph, told)}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    assert "why: gate: main: Error (exit code 1)\n" in done.out
+    assert f"defectory logs {run['run_id']} gate" in done.out
+
+
 def test_a_try_after_which_another_went_well_is_no_reason(
     backend: Backend, defectory: Defectory
 ) -> None:
