@@ -125,7 +125,9 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
     for step in runs.steps(run):
         done = step.count("SUCCEEDED", "SKIPPED")
         of = f"  {done} of {len(step.states)}" if len(step.states) > 1 else ""
-        lines.append(f"  {step.name:<{width}}  {step.state.lower()}{of}")
+        if step.state != "PENDING" and (count := step.count("PENDING")):
+            of += f", {count} {step.waiting}"
+        lines.append(f"  {step.name:<{width}}  {step.word}{of}")
     if runs.state(run) == "FAILED":
         lines += [f"why: {one}" for one in reasons(server, run.run_id)]
         lines.append(f"{runs.logs_of(run)} shows what it printed")

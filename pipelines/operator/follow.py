@@ -75,9 +75,11 @@ def _tell(shown: dict[str, str], what: str, line: str, say: Callable[[str], None
 
 def _line(step: runs.Step) -> str:
     if len(step.states) == 1:
-        return step.state.lower()
+        return step.word
     parts = [f"{step.count('SUCCEEDED', 'SKIPPED')} of {len(step.states)} done"]
     for state in ("RUNNING", "FAILED", "CANCELED"):
         if count := step.count(state):
             parts.append(f"{count} {state.lower()}")
+    if count := step.count("PENDING"):
+        parts.append(f"{count} {step.waiting}")
     return ", ".join(parts)

@@ -14,15 +14,17 @@ from urllib.parse import urlencode
 import urllib3
 
 from pipelines.operator.cluster import configure, waiting
-from pipelines.operator.nodes import nodes, place_of, step_of
+from pipelines.operator.nodes import Node, nodes, place_of, step_of
 from pipelines.operator.noise import own
 from pipelines.operator.server import Server
-from pipelines.operator.workflow import reasons
+from pipelines.operator.workflow import pending, reasons
 from pipelines.refusal import SERVER, Refusal
 
 _RUN_LABEL = "pipeline/runid"
 _NODE = "workflows.argoproj.io/node-name"
 _MAIN = "main"
+
+_NOT_STARTED = "has not started yet; try again, or look at the pod's events"
 
 PATIENCE = 60.0
 """Seconds for which Kubernetes may say nothing while it gives a log that is there."""
@@ -161,8 +163,12 @@ def _from_kubernetes(server: Server, run: Any, wish: Wish) -> list[Source]:
 
 
 def _from_kfp(server: Server, run: Any, wish: Wish) -> list[Source]:
-    def reading(pods: tuple[str, ...]) -> Iterator[str]:
-        for pod in pods:
+    waits = pending(server, run.run_id)
+
+    def reading(node: Node) -> Iterator[str]:
+        if (node.path, node.attempt) in waits:
+            raise Refusal(_NOT_STARTED, SERVER)
+        for pod in node.pods:
             for route in _routes(server, run.run_id, pod):
                 with contextlib.suppress(Refusal):
                     yield from wish.of(_get(server, route))
@@ -174,14 +180,13 @@ def _from_kfp(server: Server, run: Any, wish: Wish) -> list[Source]:
             SERVER,
         )
 
-    return [
-        Source(
-            node.step,
-            _where(node.path, node.attempt, "through KFP"),
-            lambda pods=node.pods: reading(pods),  # type: ignore[misc]
-        )
-        for node in nodes(run)
-    ]
+    def found(node: Node) -> Source:
+        why = waits.get((node.path, node.attempt))
+        state = "" if why is None else f", Pending{': ' if why else ''}{why}"
+        where = _where(node.path, node.attempt, f"through KFP{state}")
+        return Source(node.step, where, lambda: reading(node))
+
+    return [found(node) for node in nodes(run)]
 
 
 def _routes(server: Server, run_id: str, pod: str) -> tuple[str, str]:
@@ -223,7 +228,7 @@ def _where(path: tuple[str, ...], attempt: int, more: str) -> str:
 def _kubernetes_said(error: Exception) -> str:
     status = getattr(error, "status", None)
     if status == 400:
-        return "has not started yet; try again, or look at the pod's events"
+        return _NOT_STARTED
     if status == 401:
         return "does not accept the credentials of the kubeconfig; log in to the cluster again"
     if status == 403:

@@ -39,10 +39,12 @@ class Step:
     Attributes:
         name: Name of the task in the pipeline.
         states: KFP's state of every task, in no order.
+        waits: Why pods of it have not started, each reason once.
     """
 
     name: str
     states: tuple[str, ...]
+    waits: tuple[str, ...] = ()
 
     def count(self, *states: str) -> int:
         """How many tasks are in one of some states."""
@@ -57,6 +59,16 @@ class Step:
             if state in self.states:
                 return state
         return self.states[0]
+
+    @property
+    def word(self) -> str:
+        """The state for people, with the reason of one that waits."""
+        return self.waiting if self.state == "PENDING" else self.state.lower()
+
+    @property
+    def waiting(self) -> str:
+        """That it waits, and for what, as far as Kubernetes says."""
+        return ": ".join(["waiting", *(["; ".join(self.waits)] if self.waits else [])])
 
 
 def experiment(server: Server, name: str) -> str:
@@ -179,13 +191,18 @@ def steps(run: Any) -> list[Step]:
     details = (run.run_details.task_details if run.run_details is not None else None) or []
     # The workflow itself is a task too; its name is the beginning of its children's ids.
     states: dict[str, list[str]] = {}
+    waits: dict[str, dict[str, None]] = {}
     for task in details:
         name = task.display_name or ""
         if not name or is_try(name):
             continue  # a node with tries has the state of them all
-        if not _MACHINERY.fullmatch(name) and not _is_workflow(task, details):
+        why = task.error.message if task.state == "PENDING" and task.error is not None else ""
+        # A driver that finds no place holds its step up, which is nowhere to be seen yet.
+        stuck = name.endswith("-driver") and ": " in why
+        if stuck or not (_MACHINERY.fullmatch(name) or _is_workflow(task, details)):
             states.setdefault(name, []).append(_STATES.get(task.state, task.state))
-    return [Step(name, tuple(found)) for name, found in states.items()]
+            waits.setdefault(name, {}).update(dict.fromkeys([why] if why else []))
+    return [Step(name, tuple(found), tuple(waits[name])) for name, found in states.items()]
 
 
 def logs_of(run: Any) -> str:

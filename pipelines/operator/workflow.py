@@ -2,7 +2,8 @@
 
 KFP's list of a run's tasks stands still from the moment when Argo packs the workflow's nodes, as it
 does where the object would grow too large: after some 25 tasks. The workflow itself, which KFP's
-older API still gives, has all of them, and says why a pod failed, which that list leaves out.
+older API still gives, has all of them, and says why a pod failed or waits, which that list leaves
+out.
 """
 
 import base64
@@ -15,7 +16,7 @@ from urllib.parse import quote
 import kfp_server_api
 
 from pipelines.operator.failure import ServerRefusal
-from pipelines.operator.nodes import step_of, without_try
+from pipelines.operator.nodes import place_of, step_of, without_try
 from pipelines.operator.server import Server
 
 _STATES = {
@@ -37,20 +38,36 @@ _ENDED = re.compile(r"^main: Error \(exit code \d+\): (?=\S)")
 def tasks(server: Server, run_id: str) -> list[Any]:
     """The tasks of a run in the form of KFP's own list, in the order in which they began.
 
+    Argo calls a task running whose pod waits; here it is pending, and its error says why.
+
     Returns:
         No tasks where the workflow is not given.
     """
+    nodes = _nodes(server, run_id)
+    waiting = _waiting(nodes)
     return [
         kfp_server_api.V2beta1PipelineTaskDetail(
             display_name=node.get("displayName"),
-            state=_STATES.get(node.get("phase", "")),
+            state="PENDING" if node["name"] in waiting else _STATES.get(node.get("phase", "")),
+            error=_status(waiting.get(node["name"])),
             child_tasks=[
                 kfp_server_api.PipelineTaskDetailChildTask(pod_name=child)
                 for child in node.get("children") or []
             ],
         )
-        for node in sorted(_nodes(server, run_id), key=_beginning)
+        for node in sorted(nodes, key=_beginning)
     ]
+
+
+def pending(server: Server, run_id: str) -> dict[tuple[tuple[str, ...], int], str]:
+    """Why pods of steps have not started, by their places (`nodes.place_of`).
+
+    Returns:
+        Empty reasons for pods of which Kubernetes says nothing; none at all where the workflow is
+        not given.
+    """
+    found = _waiting(_nodes(server, run_id))
+    return {place: why for name, why in found.items() if (place := place_of(name)) is not None}
 
 
 def reasons(server: Server, run_id: str) -> list[str]:
@@ -79,6 +96,22 @@ def reasons(server: Server, run_id: str) -> list[str]:
         # Every try has a pod of another name.
         told.setdefault(_POD.sub("", sentence), sentence)
     return list(told.values())
+
+
+def _waiting(nodes: list[dict[str, Any]]) -> dict[str, str]:
+    """Why nodes wait for a pod, by their full names: the pod itself, and the task that it is of."""
+    found: dict[str, str] = {}
+    for node in nodes:
+        if node.get("type") == "Pod" and node.get("phase") == "Pending":
+            pod = without_try(node["name"])
+            task = without_try(pod.removesuffix(".executor"))
+            why = " ".join((node.get("message") or "").split())
+            found |= dict.fromkeys((node["name"], pod, task), why)
+    return found
+
+
+def _status(message: str | None) -> Any:
+    return kfp_server_api.GoogleRpcStatus(message=message) if message else None
 
 
 def _failed(node: dict[str, Any]) -> bool:

@@ -260,6 +260,66 @@ def test_steps_are_known_after_argo_has_packed_the_workflow(
     ]
 
 
+FULL = "Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+
+
+def _waiting(backend: Backend) -> dict[str, Any]:
+    """A run of two trainings, of which one goes on and the other one's pod waits."""
+    run = _detailed(backend)
+    edges = _graph()
+    going = [f"{ITEMS[0]}(0).iteration-item(0).mask-rcnn", STEPS[1], *TRAINED]
+    told = {name: ("Running", "") for one in going for name in (one, f"{one}(0)")}
+    del edges[f"{TRAINED[1]}(1)"]
+    edges[TRAINED[1]].remove(f"{TRAINED[1]}(1)")
+    told[f"{TRAINED[1]}(0)"] = ("Pending", FULL)
+    backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, edges, told)}}
+    return run
+
+
+def test_a_step_whose_pod_waits_does_not_run(backend: Backend, defectory: Defectory) -> None:
+    run = _waiting(backend)
+    words = ("runs", run["run_id"], "--endpoint", backend.url)
+
+    shown = defectory(*words)
+    told = json.loads(defectory(*words, "--json").out)
+
+    (line,) = [one for one in shown.out.splitlines() if "mask-rcnn" in one]
+    assert line.split(None, 1)[1] == f"running  0 of 2, 1 waiting: {FULL}"
+    assert sorted(told["steps"]["mask-rcnn"]) == ["PENDING", "RUNNING"]
+
+
+def test_the_logs_of_a_pod_that_waits_say_so_through_kfp(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _waiting(backend)
+    backend.logs = {pod(WORKFLOW, f"{TRAINED[0]}(0)"): "step 1\n"}
+
+    done = defectory("logs", run["run_id"], "mask-rcnn", "--endpoint", backend.url)
+
+    assert done.code == 0, done.err
+    assert "step 1" in done.out
+    assert f"(iteration-iterations(1:1), through KFP, Pending: {FULL})" in done.out
+    assert "has not started yet" in done.out
+    assert "archiveLogs" not in done.out
+
+
+@pytest.mark.parametrize("message", [FULL, "PodInitializing", ""])
+def test_a_driver_is_told_of_only_where_it_finds_no_place(
+    backend: Backend, defectory: Defectory, message: str
+) -> None:
+    run = _run(backend, 9, "RUNNING")
+    graph = {**retried(WORKFLOW, [DRIVER]), **retried(DRIVER, [])}
+    told = {name: ("Running", "") for name in (WORKFLOW, f"{WORKFLOW}(0)", DRIVER)}
+    told[f"{DRIVER}(0)"] = ("Pending", message)
+    run["run_details"] = tasks(WORKFLOW, graph, {})
+    backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, graph, told)}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    assert (f"root-driver  waiting: {FULL}" in done.out) is (message == FULL)
+    assert ("driver" in done.out) is (message == FULL)
+
+
 def test_a_run_that_failed_says_why_once_for_all_tries(
     backend: Backend, defectory: Defectory
 ) -> None:

@@ -293,6 +293,26 @@ def test_waiting_for_a_run_that_fails_says_why(
     assert "  gate: main: OOMKilled (exit code 137)\n" in done.err
 
 
+def test_waiting_says_what_a_step_waits_for(
+    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _quick(monkeypatch)
+    deployed.next_script = [
+        {"state": "RUNNING", "run_details": _details("RUNNING")},
+        {"state": "SUCCEEDED"},
+    ]
+    name = f"{STEPS}.data-versioning"
+    told = {name: ("Running", ""), f"{name}.executor": ("Pending", "ImagePullBackOff: no such tag")}
+    deployed.next_workflow = {
+        "status": {"nodes": nodes(WORKFLOW, {name: [], f"{name}.executor": []}, told)}
+    }
+
+    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+
+    assert "data-versioning  waiting: ImagePullBackOff: no such tag\n" in done.out
+    assert "running" not in done.out
+
+
 def test_waiting_survives_a_server_that_is_away_for_a_while(
     deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
