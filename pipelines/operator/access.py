@@ -69,14 +69,16 @@ def access(chosen: argparse.Namespace) -> Access:
     problems: list[str] = []
     token = _secret(chosen.token_file, "--token-file", "DEFECTORY_TOKEN", problems)
     cookies = _secret(chosen.cookies_file, "--cookies-file", "DEFECTORY_COOKIES", problems)
-    endpoint = chosen.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")
-    ui = chosen.ui or os.environ.get("KF_PIPELINES_UI_ENDPOINT", "")
+    endpoint = (chosen.endpoint or os.environ.get("KF_PIPELINES_ENDPOINT", "")).strip()
+    ui = (chosen.ui or os.environ.get("KF_PIPELINES_UI_ENDPOINT", "")).strip()
     problems += _bad_address(endpoint, "--endpoint", "KF_PIPELINES_ENDPOINT")
     problems += _bad_address(ui, "--ui", "KF_PIPELINES_UI_ENDPOINT")
     if chosen.ca and not Path(chosen.ca).is_file():
-        problems.append(f"--ca {chosen.ca}: there is no such file")
+        problems.append(f"--ca {chosen.ca}: is no file")
     if chosen.ca and chosen.insecure:
         problems.append("--ca and --insecure: give one of them")
+    if not _fits_a_header(chosen.user or ""):
+        problems.append("--user: give the name in one line of plain letters, as a gateway sends it")
     seconds = os.environ.get("DEFECTORY_ANSWER_SECONDS", "60")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", seconds):
         problems.append(f"DEFECTORY_ANSWER_SECONDS={seconds}: give whole seconds, 1 to 9999")
@@ -109,6 +111,13 @@ def _bad_address(address: str, option: str, variable: str) -> Iterator[str]:
         )
     elif "://" in address and not address.startswith(("http://", "https://")):
         yield f"{option} {address}: an address starts with http:// or https://"
+    elif pages := re.search(r"/?[?#]", address):
+        yield (
+            f"{option} {address}: is the address of one page; give what is before "
+            f"{address[pages.end() - 1]!r}, {address[: pages.start()]}"
+        )
+    elif re.search(r"\s", address):
+        yield f"{option} {address!r}: an address has no blanks in it"
 
 
 def _address(endpoint: str) -> str:
@@ -119,16 +128,26 @@ def _address(endpoint: str) -> str:
 
 def _secret(file: str, option: str, variable: str, problems: list[str]) -> str:
     if not file:
-        return os.environ.get(variable, "").strip()
+        text = os.environ.get(variable, "").strip()
+        if not _fits_a_header(text):
+            # Python's own error repeats it, written otherwise, so that it is not found and hidden.
+            problems.append(f"{variable}: must hold the secret alone, in one line of plain letters")
+        return text
     try:
         text = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         # Somebody may have put the secret where the file's name belongs.
         problems.append(f"{option}: cannot read the file ({type(error).__name__}); check its name")
         return ""
-    if not text or "\n" in text:
-        problems.append(f"{option}: the file must hold the secret alone, in one line")
+    if not text or not _fits_a_header(text):
+        problems.append(
+            f"{option}: the file must hold the secret alone, in one line of plain letters"
+        )
     return text
+
+
+def _fits_a_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _volume() -> Path | None:

@@ -12,6 +12,7 @@ def configure() -> None:
     Raises:
         Refusal: If there is neither.
     """
+    import yaml
     from kubernetes import config
 
     try:
@@ -19,6 +20,8 @@ def configure() -> None:
             config.load_incluster_config()
         else:
             config.load_kube_config()
+    except yaml.YAMLError as error:
+        raise Refusal("the configuration of kubectl here is no YAML", SERVER) from error
     except (config.ConfigException, OSError) as error:
         raise Refusal("no Kubernetes configured here", SERVER) from error
 

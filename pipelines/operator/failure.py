@@ -38,7 +38,7 @@ def explain(error: Exception, access: Access, doing: str) -> ServerRefusal:
     if isinstance(error, kfp_server_api.ApiException) and error.status:
         text = _answered(error, access, where)
         return ServerRefusal(access.hide(f"{doing}: {text}"), int(error.status))
-    return ServerRefusal(access.hide(f"{doing}: {_unanswered(error, where)}"))
+    return ServerRefusal(access.hide(f"{doing}: {_unanswered(error, access)}"))
 
 
 def _answered(error: kfp_server_api.ApiException, access: Access, where: str) -> str:
@@ -75,15 +75,18 @@ def _answered(error: kfp_server_api.ApiException, access: Access, where: str) ->
     return f"{where} refused{quoted or f' (HTTP {status})'}"
 
 
-def _unanswered(error: Exception, where: str) -> str:
+def _unanswered(error: Exception, access: Access) -> str:
+    where = access.where
     cause: BaseException = error
     if isinstance(error, http.MaxRetryError) and error.reason is not None:
         cause = error.reason
     if isinstance(cause, http.SSLError) or "SSLError" in str(cause):
-        return (
-            f"the certificate of {where} cannot be trusted ({_short(cause)}): give its authority "
-            "with --ca FILE"
+        way = (
+            f"check that {access.authority} holds its authority's certificate, as PEM"
+            if access.authority
+            else "give its authority with --ca FILE"
         )
+        return f"the certificate of {where} cannot be trusted ({_short(cause)}): {way}"
     if isinstance(cause, http.NameResolutionError):
         return f"there is no host of the name in {where}: check --endpoint"
     if isinstance(cause, http.ReadTimeoutError):
@@ -97,7 +100,7 @@ def _unanswered(error: Exception, where: str) -> str:
         )
     if isinstance(cause, http.HTTPError):
         return (
-            f"no Kubeflow server at {where} ({_short(cause)}): check --endpoint; for a server in "
+            f"no answer from {where} ({_short(cause)}): check --endpoint; for a server in "
             "a cluster, kubectl -n kubeflow port-forward svc/ml-pipeline-ui 8080:80 and "
             "--endpoint http://localhost:8080"
         )

@@ -21,6 +21,10 @@ from pipelines.refusal import BAD_INPUT, Refusal
 OLDEST = (2, 17)
 """The package needs what this release of the backend brought."""
 
+_UNUSABLE = (
+    "the configuration of kubectl, or of the pod, that there is here cannot be used: see what "
+    "kubectl cluster-info says, or give --endpoint URL"
+)
 _CONNECT_SECONDS = 10.0
 _PAGE = 100
 
@@ -131,6 +135,9 @@ class _Client(kfp_client.Client):
 
     def _load_config(self, *arguments: Any, **named: Any) -> Any:
         config = super()._load_config(*arguments, **named)
+        if config.host == kfp_server_api.Configuration().host and config.host not in arguments:
+            # It has found no address, has said so in a line that nobody sees, and goes on.
+            raise ServerRefusal(_UNUSABLE)
         # For a kubectl context it ends in a slash, and every path starts with one.
         host = config.host = config.host.rstrip("/")
         renew = config.refresh_api_key_hook
@@ -228,10 +235,13 @@ def _check_kubeconfig() -> None:
     Raises:
         ServerRefusal: If there is none.
     """
+    import yaml
     from kubernetes import config
 
     try:
         config.list_kube_config_contexts()
+    except yaml.YAMLError as error:
+        raise ServerRefusal(_UNUSABLE) from error
     except (config.ConfigException, OSError) as error:
         raise ServerRefusal(
             "no Kubeflow server named, and no Kubernetes cluster configured here: give --endpoint "

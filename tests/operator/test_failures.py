@@ -41,7 +41,7 @@ def test_nothing_listens(defectory: Defectory) -> None:
     done = defectory("runs", "--endpoint", url)
 
     assert done.code == 3
-    assert f"no Kubeflow server at {url}" in _sentence(done.err)
+    assert f"no answer from {url}" in _sentence(done.err)
 
 
 def test_no_such_host(defectory: Defectory) -> None:
@@ -54,6 +54,65 @@ def test_no_such_host(defectory: Defectory) -> None:
 def test_no_usable_address(defectory: Defectory) -> None:
     assert defectory("runs", "--endpoint", "ftp://somewhere").code == 2
     assert defectory("runs", "--endpoint", "http://host:port").code == 3
+
+
+@pytest.mark.parametrize("page", ["/#/pipelines", "/?ns=team#/runs", "#/runs"])
+@pytest.mark.parametrize("option", ["--endpoint", "--ui"])
+def test_the_address_of_a_page_of_the_ui_is_told_from_the_servers(
+    backend: Backend, defectory: Defectory, option: str, page: str
+) -> None:
+    done = defectory("runs", "--endpoint", backend.url, option, f"{backend.url}{page}")
+
+    assert done.code == 2
+    assert _sentence(done.err).endswith(f", {backend.url}")
+
+
+def test_blanks_in_an_address(backend: Backend, defectory: Defectory) -> None:
+    assert defectory("runs", "--endpoint", f" {backend.url}\n").code == 0
+
+    done = defectory("runs", "--endpoint", "http://kfp example.com")
+
+    assert done.code == 2
+    assert "blanks" in _sentence(done.err)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{{{ no yaml",
+        # What the client cannot load, it passes over and asks localhost.
+        (
+            "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
+            "clusters: [{name: here, cluster: {server: 'https://127.0.0.1:1', "
+            "certificate-authority: /no/such/file}}]\n"
+            "users: [{name: ada, user: {token: kubernetes-token}}]\n"
+            "contexts: [{name: here, context: {cluster: here, user: ada}}]\n"
+        ),
+    ],
+)
+def test_a_configuration_of_kubectl_that_cannot_be_used(
+    defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    (tmp_path / "config").write_text(config)
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+
+    done = defectory("runs")
+
+    assert done.code == 3
+    assert "kubectl" in _sentence(done.err)
+    assert "localhost" not in done.err
+
+
+def test_a_pod_without_a_service_account(
+    defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+
+    done = defectory("runs")
+
+    assert done.code == 3
+    assert "--endpoint" in _sentence(done.err)
+    assert "localhost" not in done.err
 
 
 @pytest.mark.parametrize(
@@ -133,6 +192,36 @@ def test_a_secret_in_place_of_its_files_name_is_not_repeated(defectory: Defector
     assert done.code == 2
     assert "--token-file" in done.err
     assert SECRET not in done.err
+
+
+@pytest.mark.parametrize("secret", [f"{SECRET[:9]}\n{SECRET[9:]}", f"{SECRET}\u20ac"])
+@pytest.mark.parametrize("variable", ["DEFECTORY_TOKEN", "DEFECTORY_COOKIES"])
+def test_a_secret_that_no_request_can_carry_is_refused_and_not_repeated(
+    backend: Backend,
+    defectory: Defectory,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
+    secret: str,
+) -> None:
+    (tmp_path / "secret").write_text(secret)
+    option = variable.replace("DEFECTORY_", "--").lower() + "-file"
+    filed = defectory("runs", "--endpoint", backend.url, option, str(tmp_path / "secret"))
+    monkeypatch.setenv(variable, secret)
+    found = defectory("runs", "--endpoint", backend.url)
+
+    for done, name in ((filed, option), (found, variable)):
+        assert done.code == 2
+        assert name in _sentence(done.err)
+        assert SECRET[:9] not in done.err
+    assert backend.requests == []
+
+
+def test_a_users_name_that_no_request_can_carry(backend: Backend, defectory: Defectory) -> None:
+    done = defectory("runs", "--endpoint", backend.url, "--user", "ada\nbob")
+
+    assert done.code == 2
+    assert "--user" in _sentence(done.err)
 
 
 def test_the_wrong_namespace(backend: Backend, defectory: Defectory) -> None:
@@ -253,6 +342,16 @@ def test_a_certificate_that_nobody_vouches_for(defectory: Defectory, tmp_path: P
     assert (refused.code, vouched.code, trusting.code) == (3, 0, 0), vouched.err + trusting.err
     assert "--ca" in _sentence(refused.err)
     assert vouched.err == trusting.err == ""
+
+
+def test_a_file_that_is_no_certificate(defectory: Defectory, tmp_path: Path) -> None:
+    (tmp_path / "no.pem").write_text("no certificate")
+
+    with serving(Backend(), _self_signed(tmp_path)) as secured:
+        done = defectory("runs", "--endpoint", secured.url, "--ca", str(tmp_path / "no.pem"))
+
+    assert done.code == 3
+    assert f"check that {tmp_path / 'no.pem'}" in _sentence(done.err)
 
 
 def test_plain_http_asked_of_a_tls_server(defectory: Defectory, tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -539,6 +540,20 @@ def test_without_rights_in_kubernetes_kfp_is_asked(cluster: Backend, defectory: 
     cluster.logs = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
 
     done = defectory("logs", run["run_id"], "data-versioning", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert "36 photos" in done.out
+
+
+def test_with_a_broken_configuration_of_kubectl_kfp_is_asked(
+    backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config").write_text("{{{ no yaml")
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+    run = _detailed(backend)
+    backend.logs = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
+
+    done = defectory("logs", run["run_id"], "data-versioning", "--endpoint", backend.url)
 
     assert done.code == 0, done.err
     assert "36 photos" in done.out
