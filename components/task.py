@@ -29,6 +29,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from components.given import take
 from components.history import history
 from components.progress import LABEL, say
 from components.retry import patiently
@@ -187,6 +188,7 @@ def run(
     Raises:
         ValueError: If the code here is not the code that the pipeline was compiled with.
     """
+    take()
     label = label or name
     os.environ[LABEL] = label
     scalars = dict(scalars or {})

@@ -46,7 +46,7 @@ CONFIG_KEYS = (
     "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE",
 )
-"""Keys of the config map, each the environment variable that it becomes."""
+"""Keys of the config map, each what a step knows as the environment variable of that name."""
 
 MLFLOW_ACCESS = "defectory-mlflow"
 WEBHOOK_ACCESS = "defectory-webhook"
@@ -69,7 +69,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""Secrets and their keys, each the environment variable that it becomes."""
+"""Secrets and their keys, each what a step knows as the environment variable of that name."""
 
 ASKPASS = "/opt/defectory/components/data_versioning/askpass.py"
 """The program in our images that answers git from `DEFECTORY_GIT_CREDENTIALS`."""

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
 
+from components.given import variable
 from components.task import RUN, STORE
 from pipelines import names
 
@@ -219,14 +220,14 @@ def _connect(task: Any, step: str) -> None:
     # Not a parameter, which would be part of the cache's key.
     kubernetes.use_field_path_as_env(task, RUN, "metadata.labels['pipeline/runid']")
     kubernetes.use_config_map_as_env(
-        task, names.CONFIG_MAP, {key: key for key in names.CONFIG_KEYS}, optional=True
+        task, names.CONFIG_MAP, {key: variable(key) for key in names.CONFIG_KEYS}, optional=True
     )
     secrets = _SECRETS_OF.get(step, (names.MLFLOW_ACCESS,))
     if names.DATA_ACCESS in secrets:
         task.set_env_variable("GIT_ASKPASS", names.ASKPASS)
     for secret in secrets:
         kubernetes.use_secret_as_env(
-            task, secret, {key: key for key in names.SECRETS[secret]}, optional=True
+            task, secret, {key: variable(key) for key in names.SECRETS[secret]}, optional=True
         )
 
 

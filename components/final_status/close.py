@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from components.final_status.webhook import post
+from components.given import take
 from components.history import Note, history
 from components.kubeflow import described
 from components.progress import LABEL, say
@@ -55,6 +56,7 @@ def close_run(
         error: KFP's message, if it gives one.
         page: Markdown file for how it ended.
     """
+    take()
     os.environ[LABEL] = "final_status"
     past = history(os.environ.get(STORE, ""))
     note = past.read(run) if past is not None else None

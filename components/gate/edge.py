@@ -8,6 +8,7 @@ from typing import Any
 
 from components.fraction import folder
 from components.gate.decide import Decision, Request, configure, decide
+from components.given import take
 from components.history import history
 from components.progress import LABEL
 from components.task import SPOOL, STORE, telling
@@ -52,6 +53,7 @@ def open_run(
     Returns:
         Whether the run goes ahead.
     """
+    take()
     os.environ[LABEL] = "gate"
     whole, fractions = configure(
         config,

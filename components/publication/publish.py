@@ -4,6 +4,7 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+from components.given import take
 from components.history import history
 from components.progress import LABEL
 from components.task import SPOOL, STORE
@@ -20,6 +21,7 @@ def publish(run: str, report: Path, page: Path) -> None:
         report: Folder of the report and the summary.
         page: Markdown file for what was registered.
     """
+    take()
     os.environ[LABEL] = "publication"
     past = history(os.environ.get(STORE, ""))
     note = past.read(run) if past is not None else None

@@ -15,6 +15,7 @@ from kfp import components
 from kfp.kubernetes import kubernetes_executor_config_pb2
 
 from components.data_versioning.askpass import CREDENTIALS
+from components.given import PREFIX
 from pipelines import names
 from pipelines.package import overview
 from pipelines.presets import preset
@@ -132,6 +133,28 @@ def test_secrets_are_referenced_optional_and_given_to_who_needs_them(package: Pa
     assert holders["defectory-webhook"] == {"final_status"}
     assert holders["defectory-data"] == {"gate", "data_versioning", "base_model"}
     assert {"dreambooth", "report", "final_status"} <= holders["defectory-mlflow"]
+
+
+def test_nothing_is_given_under_a_name_that_kfp_may_use_itself(package: Package) -> None:
+    # KFP 2.17: its proxies (backend/src/apiserver/config/proxy), and what its MLflow plugin gives
+    # a step and the launcher around it (backend/src/v2/common/plugins/mlflow/handler.go).
+    theirs = {
+        *("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"),
+        *("KFP_MLFLOW_CONFIG", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"),
+        *("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_TOKEN"),
+        *("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"),
+    }
+    given = [
+        one["envVar"]
+        for task in package.tasks
+        for kind in ("configMapAsEnv", "secretAsEnv")
+        for source in task.kubernetes.get(kind, [])
+        for one in source["keyToEnv"]
+    ]
+
+    # Two entries of one name become one with a value and a source, which Kubernetes refuses.
+    assert f"{PREFIX}MLFLOW_TRACKING_URI" in given
+    assert not theirs & set(given)
 
 
 def test_who_may_have_a_token_for_git_has_the_program_that_hands_it_over(package: Package) -> None:
