@@ -291,7 +291,7 @@ def _show(result: Path, label: str, module: str, page: Any | None, table: Any | 
 
 
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
-    from components.tracking import JOINED, log
+    from components.tracking import JOINED, PLUGIN, log
 
     place(slot.result, Path(output.path))
     record = read_record(slot.result)
@@ -300,7 +300,7 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
         for one, value in record.metrics.items():
             if math.isfinite(value):
                 metrics.log_metric(one, value)
-        if JOINED not in os.environ:
+        if not {JOINED, PLUGIN} & set(os.environ):
             # Compare runs in KFP's UI has a column for each of these and tells those of a loop
             # apart by nothing else. KFP's MLflow plugin would log it as a number.
             metrics.metadata["label"] = label

@@ -6,8 +6,10 @@ run  <pipeline>                tags: data digest, git revision, KFP run id; para
 
 On a cluster KFP's own MLflow plugin may have made these runs already: the pipeline's is found by
 its tag `kfp.pipeline_run_id`, a task's by `MLFLOW_RUN_ID`. Then they are joined, and what the
-plugin logs itself (the task's parameters and its KFP metrics) is left to it. Without the plugin
-the gate makes the pipeline's run, with the same tags.
+plugin logs itself (the task's parameters and its KFP metrics) is left to it. It ends them too, the
+pipeline's with the state that KFP gives the run. A plugin that does not tell steps of their runs
+leaves us the pipeline's run only, to which ours are added. Without the plugin the gate makes the
+pipeline's run, with the same tags.
 """
 
 import json
@@ -27,7 +29,11 @@ KFP_RUN_URL = "kfp.pipeline_run_url"
 """Tags by which KFP's plugin marks the pipeline's run."""
 
 JOINED = "MLFLOW_RUN_ID"
-"""Environment variable with the id of the task's run, where KFP's plugin made one."""
+"""Environment variable with the id of the task's run, where KFP's plugin made one and tells steps
+of it (its setting `injectUserEnvVars`)."""
+
+PLUGIN = "KFP_MLFLOW_CONFIG"
+"""Environment variable by which KFP's plugin is there, whatever it tells steps."""
 
 UI = "DEFECTORY_UI_URL"
 """Environment variable with the address of the KFP UI."""
@@ -149,9 +155,13 @@ class Tracker:
             tags[GIT_REVISION] = revision
         settings = {**record.settings, **record.scalars}
         if joined is None:
+            experiment = self.experiment
             if parent:
                 tags["mlflow.parentRunId"] = parent
-            run = self.client.create_run(self.experiment, run_name=label, tags=tags)
+                # KFP's plugin has an experiment of its own; MLflow shows a child below its parent
+                # in the same one only.
+                experiment = self.client.get_run(parent).info.experiment_id
+            run = self.client.create_run(experiment, run_name=label, tags=tags)
             identity = str(run.info.run_id)
             self.params(identity, settings)
         else:

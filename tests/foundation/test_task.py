@@ -17,7 +17,7 @@ from components.history import history
 from components.outcome import Outcome
 from components.settings import Settings
 from components.task import LANES, RUN, SPOOL, STORE, read_record, run
-from components.tracking import JOINED
+from components.tracking import JOINED, PLUGIN
 
 
 class CountSettings(Settings):
@@ -124,20 +124,21 @@ def test_the_record_has_numbers_curves_warnings_and_lineage(tmp_path: Path) -> N
     assert [one.settings for one in record.lineage] == [{"steps": 1}]
 
 
-@pytest.mark.parametrize("joined", [False, True])
+@pytest.mark.parametrize("plugin", [None, JOINED, PLUGIN])
 def test_only_finite_numbers_reach_kfp(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, joined: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: str | None
 ) -> None:
-    monkeypatch.delenv(JOINED, raising=False)
-    if joined:
-        monkeypatch.setenv(JOINED, "0123")
+    for name in (JOINED, PLUGIN):
+        monkeypatch.delenv(name, raising=False)
+    if plugin is not None:
+        monkeypatch.setenv(plugin, "0123")
     logged: dict[str, float] = {}
     metrics = SimpleNamespace(log_metric=logged.__setitem__, metadata={})
 
     _run(tmp_path / "one", metrics=metrics)
 
     assert logged == {"steps": 1.0}
-    assert metrics.metadata == ({} if joined else {"label": "count"})
+    assert metrics.metadata == ({} if plugin else {"label": "count"})
 
 
 def test_why_a_task_failed_is_kept_until_another_try_goes_well(

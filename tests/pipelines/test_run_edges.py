@@ -512,6 +512,22 @@ def test_a_task_without_a_run_of_its_own_becomes_a_child_of_the_pipeline_s(
     assert child.data.metrics["loss"] == 0.5
 
 
+def test_a_plugin_that_does_not_tell_steps_of_their_runs_has_ours_below_its_own(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.tracking import log
+
+    experiment = client.create_experiment("KFP-Default alone")
+    parent = client.create_run(experiment, tags={"kfp.pipeline_run_id": "alone"})
+    monkeypatch.setenv(RUN, "alone")
+
+    log(_result(tmp_path / "result"), label="dreambooth 10 %", reused=False, task="t", counted=True)
+
+    # Where MLflow's page of that experiment looks for them.
+    (child,) = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent.info.run_id}'")
+    assert child.data.metrics["loss"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("told", "tag"), [("0123456789ab", "0123456789ab"), ("unknown", None), (None, None)]
 )
