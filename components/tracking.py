@@ -32,6 +32,9 @@ JOINED = "MLFLOW_RUN_ID"
 """Environment variable with the id of the task's run, where KFP's plugin made one and tells steps
 of it (its setting `injectUserEnvVars`)."""
 
+PARENT = "mlflow.parentRunId"
+"""Tag with the id of the run that MLflow shows a run below."""
+
 PLUGIN = "KFP_MLFLOW_CONFIG"
 """Environment variable by which KFP's plugin is there, whatever it tells steps."""
 
@@ -96,7 +99,7 @@ class Tracker:
             run_view_type=ViewType.ACTIVE_ONLY,
             order_by=["attributes.start_time ASC"],
         )
-        tops = [one for one in found if "mlflow.parentRunId" not in one.data.tags]
+        tops = [one for one in found if PARENT not in one.data.tags]
         return str(tops[0].info.run_id) if tops else None
 
     def ensure(self, pipeline_run: str) -> str:
@@ -114,6 +117,28 @@ class Tracker:
     def finish(self, run: str, succeeded: bool) -> None:
         """End a run with its true state."""
         self.client.set_terminated(run, "FINISHED" if succeeded else "FAILED")
+
+    def close(self, run: str, status: str, but: str | None) -> None:
+        """End the run of a pipeline run, and what is still open below it.
+
+        KFP's plugin forgets the tasks inside of a condition or a loop that it has ended already.
+
+        Args:
+            run: Its id.
+            status: How it ended, in MLflow's words.
+            but: Id of a run below it that somebody else ends.
+        """
+        self.client.set_terminated(run, status)
+        experiment = self.client.get_run(run).info.experiment_id
+        for one in self.client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+            if one.info.run_id != but and self._is_below(one, run):
+                self.client.set_terminated(one.info.run_id, status)
+
+    def _is_below(self, one: Any, run: str) -> bool:
+        above = one.data.tags.get(PARENT)
+        while above and above != run:
+            above = self.client.get_run(above).data.tags.get(PARENT)
+        return bool(above)
 
     def step(
         self,
@@ -157,7 +182,7 @@ class Tracker:
         if joined is None:
             experiment = self.experiment
             if parent:
-                tags["mlflow.parentRunId"] = parent
+                tags[PARENT] = parent
                 # KFP's plugin has an experiment of its own; MLflow shows a child below its parent
                 # in the same one only.
                 experiment = self.client.get_run(parent).info.experiment_id
@@ -256,13 +281,13 @@ def keep(pipeline_run: str, files: Iterable[Path]) -> None:
 
 
 def end(pipeline_run: str, state: str, error: str) -> None:
-    """End the run that stands for a pipeline run with its true state."""
+    """End the run that stands for a pipeline run, and those below it, with its true state."""
 
     def close(tracker: Tracker) -> None:
         run = tracker.ensure(pipeline_run)
         tags = {"defectory.state": state} | ({"defectory.error": error} if error else {})
         tracker.tag(run, tags)
-        tracker.client.set_terminated(run, _STATES.get(state, "FAILED"))
+        tracker.close(run, _STATES.get(state, "FAILED"), but=os.environ.get(JOINED))
 
     _told(close)
 

@@ -512,6 +512,31 @@ def test_a_task_without_a_run_of_its_own_becomes_a_child_of_the_pipeline_s(
     assert child.data.metrics["loss"] == 0.5
 
 
+def test_tasks_that_the_plugin_has_forgotten_are_ended_with_the_run(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.tracking import end
+
+    experiment = client.create_experiment("KFP-Default stopped")
+
+    def made(above: str | None, **tags: str) -> str:
+        below = {"mlflow.parentRunId": above} if above else {}
+        return str(client.create_run(experiment, tags=tags | below).info.run_id)
+
+    run = made(None, **{"kfp.pipeline_run_id": "stopped"})
+    condition = made(run)
+    client.set_terminated(condition, "FINISHED")
+    training, this = made(condition), made(run)
+    other = made(made(None, **{"kfp.pipeline_run_id": "another"}))
+    monkeypatch.setenv("MLFLOW_RUN_ID", this)
+
+    end("stopped", "CANCELLED", "it was stopped")
+
+    states = {one: client.get_run(one).info.status for one in (run, condition, training)}
+    assert states == {run: "KILLED", condition: "FINISHED", training: "KILLED"}
+    assert {client.get_run(one).info.status for one in (this, other)} == {"RUNNING"}
+
+
 def test_a_plugin_that_does_not_tell_steps_of_their_runs_has_ours_below_its_own(
     client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
