@@ -79,6 +79,16 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _what_is_shown_together_has_a_ground(self) -> "Config":
+        if self.plan.together > 1 and self.synthesis.background != "photo":
+            raise ValueError(
+                f"plan.together={self.plan.together} shows images of one photo as one, but "
+                f"synthesis.background={self.synthesis.background} keeps nothing of it; set "
+                "synthesis.background=photo, or plan.together=1"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _start_is_of_this_base_model(self) -> "Config":
         if self.hypernetwork.start == EMBEDDED != self.base_model.source:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -11,9 +12,8 @@ from torch import Tensor
 
 from components.dataset import Dataset, Frame, Image
 from components.instances import Instance
-from components.synthetic import SyntheticSet
-
-Example = tuple[Image, list[Instance]]
+from components.mask_rcnn.joined import Example, Other, join
+from components.synthetic import Provenance, SyntheticSet
 
 _CONTRAST = 0.2
 _BRIGHTNESS = 0.1
@@ -46,7 +46,7 @@ class RealPool:
 
 @dataclass(frozen=True)
 class SyntheticPool:
-    """All images of a synthetic set."""
+    """All images of a synthetic set, each with the defects of those that it can be joined with."""
 
     synthetic: SyntheticSet
 
@@ -54,9 +54,22 @@ class SyntheticPool:
         return len(self.synthetic.images)
 
     def example(self, index: int) -> Example:
-        """Picture (side, side, 3) and defects, as they were asked for, of one image."""
+        """Picture (side, side, 3) and defects, as they were asked for, of one image and others."""
         one = self.synthetic.images[index]
-        return self.synthetic.image(one), self.synthetic.instances(one)
+        same = self._grounds[one.ground]
+        place = same.index(one)
+        others = [self._other(each) for each in same[place + 1 :] + same[:place]]
+        return join(self.synthetic.image(one), self.synthetic.instances(one), others)
+
+    @cached_property
+    def _grounds(self) -> dict[str, list[Provenance]]:
+        found: dict[str, list[Provenance]] = {}
+        for one in self.synthetic.images:
+            found.setdefault(one.ground, []).append(one)
+        return found
+
+    def _other(self, one: Provenance) -> Other:
+        return Other(self.synthetic.instances(one), lambda: self.synthetic.image(one))
 
 
 def draw(pool: Pool, batch: int, seed: int, step: int) -> tuple[Tensor, list[list[Instance]]]:

@@ -21,7 +21,7 @@ def flat(grey, side=16):
 
 def rows(drivers, samples):
     return [
-        Provenance(f"{d}-{s}", "", "", f"d{d}", "crack", "", s)
+        Provenance(f"{d}-{s}", "", "", "", f"d{d}", "crack", "", s)
         for d in range(drivers)
         for s in range(samples)
     ]

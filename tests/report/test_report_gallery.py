@@ -54,7 +54,7 @@ def test_sheets_of_any_shape_are_taken() -> None:
 
 def test_drivers_are_taken_from_all_classes_in_turn() -> None:
     def one(driver: str, defect: str) -> Provenance:
-        return Provenance(driver, "s", "m", driver, defect, "p", 0)
+        return Provenance(driver, "s", "s.0", "m", driver, defect, "p", 0)
 
     images = [one("1", "pit"), one("2", "pit"), one("3", "pit"), one("4", "crack")]
     assert pick_drivers(images, ("crack", "pit", "burn")) == ["4", "1", "2", "3"]

@@ -17,7 +17,7 @@ from components.synthetic import Provenance
 from components.valvano.driver_extraction.driver import read_mask
 from components.valvano.driver_extraction.recipe import make_recipe, read_recipe, write_recipe
 from components.valvano.driver_extraction.settings import DriverSettings
-from components.valvano.synthesis.plan import make_plan
+from components.valvano.synthesis.plan import APART, make_plan
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import Row, read_plan, rows_of_shard
 from components.valvano.synthesis.settings import PlanSettings
@@ -156,6 +156,34 @@ def test_masks_and_photos_come_up_equally_often(planned):
     )
     assert max(masks.values()) - min(masks.values()) <= 1
     assert max(photos.values()) - min(photos.values()) <= 1
+
+
+def test_drivers_of_a_photo_keep_apart(dataset, drivers, tmp_path):
+    numbers = PlanSettings(images=24, samples=2, together=3)
+    outcome = make_plan(tmp_path, numbers, dataset, drivers, 1.0, "sks", 1)
+    data, recipe = Dataset(dataset), read_recipe(drivers)
+    grounds: dict[str, dict[str, Row]] = {}
+    for row in read_plan(tmp_path):
+        grounds.setdefault(row.ground, {})[row.driver] = row
+    assert len(grounds) == 4 and {len(of_one) for of_one in grounds.values()} == {3}
+    apart = []
+    for of_one in grounds.values():
+        made = [realise(row, data, recipe) for row in of_one.values()]
+        assert len({one.picture.tobytes() for one in made}) == 1
+        unions = [np.logical_or.reduce([i.mask for i in one.instances]) for one in made]
+        for number, mask in enumerate(unions):
+            for other in unions[:number]:
+                steps = np.abs(np.argwhere(mask)[:, None] - np.argwhere(other)[None]).max(2)
+                apart.append(steps.min() > APART * data.resolution)
+    assert outcome.metrics["fallbacks"] == 0
+    assert np.mean(apart) > 0.8, "small masks nearly always find room"
+
+
+def test_masks_that_fill_the_photo_are_placed_all_the_same(dataset, drivers, tmp_path):
+    numbers = PlanSettings(images=40, samples=1, together=20)
+    outcome = make_plan(tmp_path, numbers, dataset, drivers, 1.0, "sks", 1)
+    assert outcome.metrics["images"] == 40 and outcome.metrics["fallbacks"] <= 2
+    assert len({row.ground for row in read_plan(tmp_path)}) == 2
 
 
 def test_poor_coverage_is_told(dataset, drivers, tmp_path):

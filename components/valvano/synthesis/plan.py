@@ -2,6 +2,7 @@
 
 Drivers are dealt, not drawn: classes get equal shares, the masks of a class and the defect-free
 frames come up equally often, and chance only decides the order, the variations and the places.
+Where drivers share a version of a frame (`plan.together`), each keeps clear of those before it.
 """
 
 from collections import Counter
@@ -11,11 +12,12 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 
 from components.dataset import Dataset, Frame, write_image
 from components.fraction import percent
-from components.instances import class_map
+from components.instances import Mask, class_map
 from components.outcome import Outcome
 from components.pictures import draw_masks, grid
 from components.progress import track
@@ -23,7 +25,8 @@ from components.valvano.driver_extraction.driver import brightened
 from components.valvano.driver_extraction.recipe import Recipe, read_recipe
 from components.valvano.prompts import condition
 from components.valvano.synthesis.augment import augment, draw_augmentation, object_area
-from components.valvano.synthesis.place import place
+from components.valvano.synthesis.perturb import perturb
+from components.valvano.synthesis.place import Placement, place
 from components.valvano.synthesis.realise import masks_of, realise
 from components.valvano.synthesis.row import Row, write_plan
 from components.valvano.synthesis.settings import PlanSettings
@@ -33,6 +36,10 @@ ORDER, PHOTO, MASK, NOISE = range(4)
 
 OFTEN = 50
 """Images of one mask above which a fraction's masks are called few."""
+
+APART = 0.1
+"""Least distance of masks that share a photo's version, as a share of the frame's side: around a
+mask a drawing goes over into the photo."""
 
 SHOWN = 8
 """Drivers in the preview."""
@@ -104,9 +111,32 @@ def make_plan(
     )  # fmt: skip
     seeds = np.random.default_rng([seed, NOISE]).choice(2**31, settings.images, replace=False)
     rows: list[Row] = []
+    taken: dict[str, Mask] = {}
     for number, (shape, (photo, version)) in enumerate(track(dealt, "planning", unit="drivers")):
         share = settings.images // count + (number < settings.images % count)
-        one = _row(data, settings, number, shape, clean[photo], photo, version, token, seed)
+        ground = f"{clean[photo].id}.{version}"
+        how = draw_augmentation(version, settings, [seed, PHOTO, photo])
+        area = object_area(augment(data.image(clean[photo]), how))
+        masks = masks_of(data, shape.frame, shape.numbers)
+        rng = np.random.default_rng([seed, MASK, number])
+        placed = _place(masks, area, taken.get(ground), settings, rng)
+        if settings.together > 1:
+            taken[ground] = taken.get(ground, False) | _around(masks, placed, data.resolution)
+        one = {
+            "source": clean[photo].id,
+            "ground": ground,
+            "mask": shape.frame.id,
+            "driver": f"{number:06d}",
+            "defect": shape.defect,
+            "prompt": condition(token, shape.defect),
+            "version": version,
+            **asdict(how),
+            "instances": ",".join(str(one) for one in shape.numbers),
+            **asdict(placed.how),
+            "dx": placed.dx,
+            "dy": placed.dy,
+            "fitted": placed.fitted,
+        }
         for _ in range(share):
             index = len(rows)
             rows.append(Row(id=f"{index:06d}", seed=int(seeds[index]), **one))
@@ -143,10 +173,17 @@ def _deal_shapes(shapes: Sequence[Shape], count: int, seed: int) -> list[Shape]:
 def _deal_photos(
     clean: Sequence[Frame], count: int, settings: PlanSettings, seed: int
 ) -> list[tuple[int, int]]:
-    """`count` pairs of a frame's number and its version: all frames in turn, then again."""
+    """`count` pairs of a frame's number and its version: all frames in turn, then again.
+
+    A pair is dealt to as many drivers in a row as share it.
+    """
     rng = np.random.default_rng([seed, ORDER, 1])
     turns = _turns(range(len(clean)), rng)
-    return [(next(turns), number // len(clean) % settings.augmentations) for number in range(count)]
+    versions = [
+        (next(turns), number // len(clean) % settings.augmentations)
+        for number in range(-(-count // settings.together))
+    ]
+    return [versions[number // settings.together] for number in range(count)]
 
 
 def _turns(items: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
@@ -156,36 +193,27 @@ def _turns(items: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
             yield items[number]
 
 
-def _row(
-    data: Dataset,
+def _place(
+    masks: Sequence[Mask],
+    area: Mask,
+    taken: Mask | None,
     settings: PlanSettings,
-    number: int,
-    shape: Shape,
-    frame: Frame,
-    photo: int,
-    version: int,
-    token: str,
-    seed: int,
-) -> dict[str, Any]:
-    """Columns of a driver's rows; `id` and `seed` are the rows' own."""
-    how = draw_augmentation(version, settings, [seed, PHOTO, photo])
-    area = object_area(augment(data.image(frame), how))
-    masks = masks_of(data, shape.frame, shape.numbers)
-    placed = place(masks, area, settings, np.random.default_rng([seed, MASK, number]))
-    return {
-        "source": frame.id,
-        "mask": shape.frame.id,
-        "driver": f"{number:06d}",
-        "defect": shape.defect,
-        "prompt": condition(token, shape.defect),
-        "version": version,
-        **asdict(how),
-        "instances": ",".join(str(one) for one in shape.numbers),
-        **asdict(placed.how),
-        "dx": placed.dx,
-        "dy": placed.dy,
-        "fitted": placed.fitted,
-    }
+    rng: np.random.Generator,
+) -> Placement:
+    """A place clear of what is taken; where there is none, any place on the object."""
+    if taken is not None and (free := area & ~taken).any():
+        placed = place(masks, free, settings, rng)
+        if placed.fitted:
+            return placed
+    return place(masks, area, settings, rng)
+
+
+def _around(masks: Sequence[Mask], placed: Placement, side: int) -> Mask:
+    """Pixels that are too near to placed masks for others, (side, side)."""
+    moved = perturb(masks, placed.how).placed(placed.dx, placed.dy, side)
+    reach = 2 * round(APART * side) + 1
+    near = cv2.dilate(np.logical_or.reduce(moved).astype(np.uint8), np.ones((reach, reach)))
+    return near.astype(bool)
 
 
 def _coverage(
@@ -231,11 +259,11 @@ def _warnings(
             f"varied: {'; '.join(few)}. It can teach a segmenter little about other shapes."
         )
     drivers = {row.driver: row for row in rows}
-    if len(drivers) > len(clean) * settings.augmentations:
+    if len(drivers) > len(clean) * settings.augmentations * settings.together:
         found.append(
             f"The synthetic set of {percent(fraction)} uses the same version of a defect-free "
-            f"photo more than once: {len(drivers)} drivers, {len(clean)} photos in "
-            f"{settings.augmentations} versions. Add defect-free photos."
+            f"photo more than once: {len(drivers)} drivers, {settings.together} on each version, "
+            f"{len(clean)} photos in {settings.augmentations} versions. Add defect-free photos."
         )
     fallbacks = sum(not row.fitted for row in drivers.values())
     if fallbacks > 0.1 * len(drivers):

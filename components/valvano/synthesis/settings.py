@@ -16,6 +16,11 @@ class PlanSettings(Settings):
     samples: Annotated[int, Field(ge=1, le=15)] = 15
     """Images drawn from one driver with different seeds; the paper's limit is 15."""
 
+    together: Annotated[int, Field(ge=1, le=20)] = 1
+    """Drivers that share one version of a defect-free photo, their masks apart from each other. The
+    segmenter sees the defects of such images together; `synthesis.background=photo` is needed, for
+    images that are drawn whole have nothing in common."""
+
     augmentations: Annotated[int, Field(ge=1, le=10)] = 10
     """Augmented versions of one defect-free frame; the paper makes 10."""
 
