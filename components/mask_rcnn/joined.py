@@ -6,7 +6,6 @@ together: the segmenter sees more defects a step, in ever the same number of ste
 """
 
 from collections.abc import Callable, Iterable
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ from components.instances import Instance, Mask
 Example = tuple[Image, list[Instance]]
 """A picture (side, side, 3) and its defects."""
 
-UNSEEN = 12
+UNSEEN = 16
 """Grey levels by which two images may differ where one goes over into the other."""
 
 

@@ -84,7 +84,9 @@ def train(
         threshold = choose([data.instances(frame) for frame in frames], found)
         score = threshold.score if threshold else 0.5
         _write(out / "predictions" / "val.json", data, frames, found)
+        (out / "preview").mkdir(exist_ok=True)
         _preview(out, data, frames, found, score)
+        _preview_training(out, pools, len(data.classes))
         tested = all_frames(data, "test")
         _write(out / "predictions" / "test.json", data, tested, detect(backend, data, tested))
 
@@ -283,8 +285,18 @@ def _preview(
             for one in sides
         ]
         pairs.append(np.concatenate(drawn, 1))
-    (out / "preview").mkdir(exist_ok=True)
     write_image(out / "preview" / "val.png", grid(pairs, 3, gap=6))
+
+
+def _preview_training(out: Path, pools: dict[Source, Pool], classes: int) -> None:
+    """Images of every pool with their defects, as the network gets them but for the mirroring."""
+    for name, pool in pools.items():
+        spread = np.linspace(0, len(pool) - 1, min(_PREVIEW, len(pool))).round().astype(int)
+        pairs = []
+        for picture, instances in (pool.example(int(one)) for one in spread):
+            painted = class_map(instances, *picture.shape[:2])
+            pairs.append(np.concatenate([picture, draw_masks(picture, painted, classes)], 1))
+        write_image(out / "preview" / f"learnt_from_{name}.png", grid(pairs, 3, gap=6))
 
 
 def _warnings(name: str, threshold: Threshold | None, diverged: int | None) -> list[str]:

@@ -121,7 +121,7 @@ def _segmentation(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
     details += [segmenters.definitions(run.scores[0][1]["protocol"])] if run.scores else []
     return {
         "text": "Mask R-CNN, trained in three ways with the same number of optimiser steps, scored"
-        " on photos that no training, threshold or early stop has seen."
+        f" on photos that no training, threshold or early stop has seen.{_joined(summary)}"
         if run.scores
         else "No segmenter was scored in this run.",
         "about": segmenters.ABOUT if run.scores else "",
@@ -129,6 +129,13 @@ def _segmentation(run: Run, summary: dict[str, Any]) -> dict[str, Any]:
         "tables": [*([difference] if difference else []), *tables],
         "details": [one for one in details if one is not None],
     }
+
+
+def _joined(summary: dict[str, Any]) -> str:
+    most = summary["config"].get("plan", {}).get("together", 1)
+    if most == 1:
+        return ""
+    return f" Synthetic images of one photo are shown as one, with the defects of up to {most}."
 
 
 def method_strips(run: Run) -> list[gallery.Strip]:

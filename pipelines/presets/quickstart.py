@@ -46,6 +46,9 @@ CONFIG = Config(
     plan=PlanSettings(
         images=300,
         samples=2,
+        # Photos of real parts show several defects. What it adds is little, if anything: a mask mAP
+        # of .213 against .207 on photos of another series, where like trainings differ by .006.
+        together=5,
         augmentations=10,
         rotation=180.0,
         scaling=1.5,

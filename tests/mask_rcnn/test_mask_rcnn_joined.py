@@ -1,4 +1,4 @@
-"""Images of one photo shown as one: nothing of either is lost, and no line shows where they meet."""
+"""Images of one photo shown as one: nothing of them is lost, and no line shows where they meet."""
 
 from pathlib import Path
 

@@ -44,8 +44,8 @@ def synthetic(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, frame in enumerate(frames):
         write_image(out / "images" / f"{number:05d}.png", data.image(frame)[::-1])
         rows.append(
-            {"id": f"{number:05d}", "source": frame.id, "mask": frame.id, "driver": "d",
-             "defect": "crack", "prompt": "p", "seed": 0}
+            {"id": f"{number:05d}", "source": frame.id, "ground": frame.id, "mask": frame.id,
+             "driver": "d", "defect": "crack", "prompt": "p", "seed": 0}
         )  # fmt: skip
     instances = [
         [type(one)(one.mask[::-1].copy(), one.label) for one in data.instances(frame)]
@@ -69,7 +69,7 @@ def test_what_is_left(real: tuple[Path, Outcome], dataset: Path) -> None:
     out, outcome = real
     assert files(out) == {
         "model.safetensors", "model.json", "predictions/val.json", "predictions/test.json",
-        "preview/val.png",
+        "preview/val.png", "preview/learnt_from_real.png",
     }  # fmt: skip
     about = json.loads((out / "model.json").read_text())
     assert about["classes"] == list(Dataset(dataset).classes)
@@ -224,8 +224,9 @@ def test_a_collapsed_training_is_reported(dataset: Path, tmp_path: Path) -> None
     assert json.loads((out / "predictions" / "test.json").read_text()) == []
 
 
-def test_the_preview_is_a_picture(real: tuple[Path, Outcome]) -> None:
-    picture = cv2.imread(str(real[0] / "preview" / "val.png"))
+@pytest.mark.parametrize("name", ["val", "learnt_from_real"])
+def test_the_previews_are_pictures(real: tuple[Path, Outcome], name: str) -> None:
+    picture = cv2.imread(str(real[0] / "preview" / f"{name}.png"))
     assert picture is not None and picture.shape[1] % (2 * 32) in (0, 6, 12)
 
 

@@ -58,6 +58,8 @@ def test_all_problems_are_told_at_once_with_value_and_way_out() -> None:
 def test_fields_that_contradict_each_other_are_told() -> None:
     with pytest.raises(BadSettings, match="run.shards=9 is more than plan.images=4"):
         override(preset("smoke"), ["run.shards=9"])
+    with pytest.raises(BadSettings, match=r"plan.together=3 .* set synthesis.background=photo"):
+        override(preset("paper"), ["plan.together=3"])
 
 
 def test_a_hub_model_needs_its_commit() -> None:
