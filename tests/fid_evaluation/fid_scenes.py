@@ -81,8 +81,8 @@ def write_synthetic(path: Path, kept: list[bool], samples: int = 2) -> Path:
         rows.append(
             {
                 "id": f"{place:05d}", "source": f"train-clean-{driver % 25:03d}-0",
-                "ground": f"g{driver}", "mask": f"train-{driver % 12:03d}-0", "driver": f"d{driver}",
-                "defect": CLASSES[label], "prompt": "", "seed": seed,
+                "ground": f"g{driver}", "mask": f"train-{driver % 12:03d}-0",
+                "driver": f"d{driver}", "defect": CLASSES[label], "prompt": "", "seed": seed,
             }
         )  # fmt: skip
         instances.append([Instance(mask, label)])
