@@ -45,6 +45,23 @@ class Together:
     better: int | None
 
 
+@dataclass(frozen=True)
+class Adherence:
+    """The synthetic sets of one fraction, over all runs.
+
+    Attributes:
+        fraction: Fraction of the real data.
+        left_out: Share of the images that each run rejected; NaN where it could not be told.
+        found: Share of the others in whose mask the judge found a defect.
+        real: The same share of the real validation photos.
+    """
+
+    fraction: float
+    left_out: tuple[float, ...]
+    found: tuple[float, ...]
+    real: tuple[float, ...]
+
+
 def read_summaries(folders: Sequence[Path]) -> list[Summary]:
     """The summaries of some runs, by ascending seed.
 
@@ -96,6 +113,31 @@ def together(summaries: Sequence[Summary], metric: str, confidence: float = 0.95
     if metric not in known:
         raise ValueError(f"no metric {metric!r}; there are {', '.join(dict.fromkeys(known))}")
     return [_over([table[key] for table in tables], *key, metric, confidence) for key in tables[0]]
+
+
+def adherence(summaries: Sequence[Summary]) -> list[Adherence]:
+    """Adherence at every fraction that all runs have a synthetic set of, ascending.
+
+    Args:
+        summaries: What `read_summaries` gave.
+    """
+    tables = [
+        {float(one["fraction"]): one for one in summary.get("adherence", [])}
+        for summary in summaries
+    ]
+    shared = sorted(set.intersection(*(set(table) for table in tables)))
+    found = []
+    for fraction in shared:
+        entries = [table[fraction] for table in tables]
+        found.append(
+            Adherence(
+                fraction,
+                tuple(_number(one["accepted"]["rejected"]) for one in entries),
+                tuple(_number(one["accepted"]["found"]) for one in entries),
+                tuple(_number(one["real"]["judge"]["found"]) for one in entries),
+            )
+        )
+    return found
 
 
 def _over(

@@ -25,6 +25,14 @@ def write_run(folder: Path, seed: int, real: float, both: float, **changed: Any)
         "config": {"run": {"seed": seed, "repeats": 1}, "plan": {"images": 300}},
         "versions": {"data": "sha256:a"},
         "regimes": [row("real", real, None), row("synthetic_then_real", both, real)],
+        "adherence": [
+            {
+                "fraction": fraction,
+                "accepted": {"rejected": 0.1 * seed, "found": found},
+                "real": {"judge": {"found": 0.9}},
+            }
+            for fraction, found in ((0.1, 0.8 + real / 10), (0.01, None))
+        ],
     } | changed
     (folder / "summary.json").write_text(json.dumps(summary))
     return folder
@@ -109,3 +117,18 @@ def test_the_table_is_for_people_and_for_a_readme(
     assert "10 %         real only             0.300   0.100   0.200   0.200" in said
     assert "| 10 % | synthetic, then real | 0.310 | 0.120 | 0.230 | 0.220 | +0.020 (" in said
     assert "run.seed 0, 1, 2" in said and "3 of 3" in said
+    assert "| left out | 10 % | 0 % | 10 % | 20 % | 10 % |" in said
+    assert "found, of the others  10 %        83 %    81 %    82 %    82 %" in said
+    assert "| found, of the others | 1 % | none | none | none | none |" in said
+    assert "| found, of real ones | validation | 90 % | 90 % | 90 % | 90 % |" in said
+
+
+def test_runs_without_synthetic_sets_are_compared_all_the_same(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.append(write_run(tmp_path / "bare", 7, 0.1, 0.2, adherence=[]))
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *map(str, runs)])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert "seed 7" in said and "left out" not in said
