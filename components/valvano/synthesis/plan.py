@@ -1,16 +1,14 @@
 """Decide every synthetic image before any is drawn.
 
-Drivers are dealt, not drawn: classes get equal shares, the masks of a class and the defect-free
-frames come up equally often, and chance only decides the order, the variations and the places.
-Where drivers share a version of a frame (`plan.together`), each keeps clear of those before it.
+Masks and defect-free frames are dealt (`deal`); chance decides the variations and the places. Where
+drivers share a version of a frame (`plan.together`), each keeps clear of those before it.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,15 +22,27 @@ from components.progress import track
 from components.valvano.driver_extraction.driver import brightened
 from components.valvano.driver_extraction.recipe import Recipe, read_recipe
 from components.valvano.prompts import condition
-from components.valvano.synthesis.augment import augment, draw_augmentation, object_area
+from components.valvano.synthesis.augment import (
+    Augmentation,
+    augment,
+    draw_augmentation,
+    object_area,
+)
+from components.valvano.synthesis.deal import (
+    Shape,
+    Version,
+    deal_shapes,
+    deal_versions,
+    shapes_of,
+)
 from components.valvano.synthesis.perturb import perturb
 from components.valvano.synthesis.place import Placement, place
 from components.valvano.synthesis.realise import masks_of, realise
 from components.valvano.synthesis.row import Row, write_plan
 from components.valvano.synthesis.settings import PlanSettings
 
-ORDER, PHOTO, MASK, NOISE = range(4)
-"""Streams of random numbers."""
+PHOTO, MASK, NOISE = 1, 2, 3
+"""Streams of random numbers; 0 is that of `deal`."""
 
 OFTEN = 50
 """Images of one mask above which a fraction's masks are called few."""
@@ -43,23 +53,6 @@ mask a drawing goes over into the photo."""
 
 SHOWN = 8
 """Drivers in the preview."""
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A mask to take: all instances of one class in one annotated frame.
-
-    Attributes:
-        frame: The annotated frame.
-        numbers: Numbers of its instances.
-        defect: Name of their class.
-    """
-
-    frame: Frame
-    numbers: tuple[int, ...]
-    defect: str
 
 
 def make_plan(
@@ -97,7 +90,7 @@ def make_plan(
             f"dataset {data.about.source!r} has no defect-free training frame to put defects on; "
             "add photos without annotations"
         )
-    shapes = _shapes(data, fraction)
+    shapes = shapes_of(data, fraction)
     if not shapes:
         raise ValueError(
             f"{percent(fraction)} of dataset {data.about.source!r} holds no mask to take; "
@@ -105,31 +98,23 @@ def make_plan(
         )
     classes = len({shape.defect for shape in shapes})
     count = max(-(-settings.images // settings.samples), min(classes, settings.images))
-    dealt = list(
-        zip(_deal_shapes(shapes, count, seed), _deal_photos(clean, count, settings, seed),
-            strict=True)
-    )  # fmt: skip
+    dealt = zip(
+        deal_shapes(shapes, count, seed), deal_versions(clean, count, settings, seed), strict=True
+    )
+    places = _Places(data, settings, seed)
     seeds = np.random.default_rng([seed, NOISE]).choice(2**31, settings.images, replace=False)
     rows: list[Row] = []
-    taken: dict[str, Mask] = {}
-    for number, (shape, (photo, version)) in enumerate(track(dealt, "planning", unit="drivers")):
-        share = settings.images // count + (number < settings.images % count)
-        ground = f"{clean[photo].id}.{version}"
-        how = draw_augmentation(version, settings, [seed, PHOTO, photo])
-        area = object_area(augment(data.image(clean[photo]), how))
-        masks = masks_of(data, shape.frame, shape.numbers)
-        rng = np.random.default_rng([seed, MASK, number])
-        placed = _place(masks, area, taken.get(ground), settings, rng)
-        if settings.together > 1:
-            taken[ground] = taken.get(ground, False) | _around(masks, placed, data.resolution)
-        one = {
-            "source": clean[photo].id,
-            "ground": ground,
+    drivers_made = track(list(dealt), "planning", unit="drivers")
+    for number, (shape, version) in enumerate(drivers_made):
+        how, placed = places.find(number, shape, version)
+        driver: dict[str, Any] = {
+            "source": version.frame.id,
+            "ground": version.name,
             "mask": shape.frame.id,
             "driver": f"{number:06d}",
             "defect": shape.defect,
             "prompt": condition(token, shape.defect),
-            "version": version,
+            "version": version.number,
             **asdict(how),
             "instances": ",".join(str(one) for one in shape.numbers),
             **asdict(placed.how),
@@ -137,9 +122,9 @@ def make_plan(
             "dy": placed.dy,
             "fitted": placed.fitted,
         }
-        for _ in range(share):
+        for _ in range(settings.images // count + (number < settings.images % count)):
             index = len(rows)
-            rows.append(Row(id=f"{index:06d}", seed=int(seeds[index]), **one))
+            rows.append(Row(id=f"{index:06d}", seed=int(seeds[index]), **driver))
     write_plan(out, rows)
     _preview(out, data, recipe, rows)
     return Outcome(
@@ -148,72 +133,42 @@ def make_plan(
     )
 
 
-def _shapes(data: Dataset, fraction: float) -> list[Shape]:
-    found = []
-    for frame in data.frames("train", fraction=fraction):
-        labels = [one.label if one.mask.any() else None for one in data.instances(frame)]
-        for label, name in enumerate(data.classes):
-            numbers = tuple(number for number, one in enumerate(labels) if one == label)
-            if numbers:
-                found.append(Shape(frame, numbers, name))
-    return found
+class _Places:
+    """Finds masks their places, clear of those that share their photo's version."""
 
+    def __init__(self, data: Dataset, settings: PlanSettings, seed: int) -> None:
+        self.data, self.settings, self.seed = data, settings, seed
+        # Pixels of every version that are too near to placed masks.
+        self.taken: dict[str, Mask] = {}
 
-def _deal_shapes(shapes: Sequence[Shape], count: int, seed: int) -> list[Shape]:
-    """`count` masks: the classes in turn, and within a class its masks in turn."""
-    rng = np.random.default_rng([seed, ORDER, 0])
-    names = sorted({shape.defect for shape in shapes})
-    turns = {
-        name: _turns([shape for shape in shapes if shape.defect == name], rng) for name in names
-    }
-    order = [names[number] for number in rng.permutation(len(names))]
-    return [next(turns[name]) for name in islice(cycle(order), count)]
+    def find(self, number: int, shape: Shape, version: Version) -> tuple[Augmentation, Placement]:
+        """How the photo of a driver is varied, and how its masks are varied and moved."""
+        how = draw_augmentation(version.number, self.settings, [self.seed, PHOTO, version.photo])
+        area = object_area(augment(self.data.image(version.frame), how))
+        masks = masks_of(self.data, shape.frame, shape.numbers)
+        rng = np.random.default_rng([self.seed, MASK, number])
+        placed = self._place(masks, area, self.taken.get(version.name), rng)
+        if self.settings.together > 1:
+            near = self._near(masks, placed)
+            self.taken[version.name] = near | self.taken.get(version.name, near)
+        return how, placed
 
+    def _place(
+        self, masks: Sequence[Mask], area: Mask, taken: Mask | None, rng: np.random.Generator
+    ) -> Placement:
+        """A place that is not taken; where there is none, any place on the object."""
+        if taken is not None and (free := area & ~taken).any():
+            placed = place(masks, free, self.settings, rng)
+            if placed.fitted:
+                return placed
+        return place(masks, area, self.settings, rng)
 
-def _deal_photos(
-    clean: Sequence[Frame], count: int, settings: PlanSettings, seed: int
-) -> list[tuple[int, int]]:
-    """`count` pairs of a frame's number and its version: all frames in turn, then again.
-
-    A pair is dealt to as many drivers in a row as share it.
-    """
-    rng = np.random.default_rng([seed, ORDER, 1])
-    turns = _turns(range(len(clean)), rng)
-    versions = [
-        (next(turns), number // len(clean) % settings.augmentations)
-        for number in range(-(-count // settings.together))
-    ]
-    return [versions[number // settings.together] for number in range(count)]
-
-
-def _turns(items: Sequence[T], rng: np.random.Generator) -> Iterator[T]:
-    """All items in a random order, then all again in another."""
-    while True:
-        for number in rng.permutation(len(items)):
-            yield items[number]
-
-
-def _place(
-    masks: Sequence[Mask],
-    area: Mask,
-    taken: Mask | None,
-    settings: PlanSettings,
-    rng: np.random.Generator,
-) -> Placement:
-    """A place clear of what is taken; where there is none, any place on the object."""
-    if taken is not None and (free := area & ~taken).any():
-        placed = place(masks, free, settings, rng)
-        if placed.fitted:
-            return placed
-    return place(masks, area, settings, rng)
-
-
-def _around(masks: Sequence[Mask], placed: Placement, side: int) -> Mask:
-    """Pixels that are too near to placed masks for others, (side, side)."""
-    moved = perturb(masks, placed.how).placed(placed.dx, placed.dy, side)
-    reach = 2 * round(APART * side) + 1
-    near = cv2.dilate(np.logical_or.reduce(moved).astype(np.uint8), np.ones((reach, reach)))
-    return near.astype(bool)
+    def _near(self, masks: Sequence[Mask], placed: Placement) -> Mask:
+        side = self.data.resolution
+        moved = perturb(masks, placed.how).placed(placed.dx, placed.dy, side)
+        reach = 2 * round(APART * side) + 1
+        near = cv2.dilate(np.logical_or.reduce(moved).astype(np.uint8), np.ones((reach, reach)))
+        return near.astype(bool)
 
 
 def _coverage(
