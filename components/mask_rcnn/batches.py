@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -58,7 +58,11 @@ class SyntheticPool:
         one = self.synthetic.images[index]
         same = self._grounds[one.ground]
         place = same.index(one)
-        others = [self._other(each) for each in same[place + 1 :] + same[:place]]
+        others = (
+            Other(self.synthetic.instances(each), partial(self.synthetic.image, each))
+            for each in same[place + 1 :] + same[:place]
+            if each.driver != one.driver
+        )
         return join(self.synthetic.image(one), self.synthetic.instances(one), others)
 
     @cached_property
@@ -67,9 +71,6 @@ class SyntheticPool:
         for one in self.synthetic.images:
             found.setdefault(one.ground, []).append(one)
         return found
-
-    def _other(self, one: Provenance) -> Other:
-        return Other(self.synthetic.instances(one), lambda: self.synthetic.image(one))
 
 
 def draw(pool: Pool, batch: int, seed: int, step: int) -> tuple[Tensor, list[list[Instance]]]:
