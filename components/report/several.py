@@ -51,7 +51,7 @@ class Adherence:
 
     Attributes:
         fraction: Fraction of the real data.
-        left_out: Share of the images that each run rejected; NaN where it could not be told.
+        left_out: Share of the images that each run left out of its set; NaN where there is none.
         found: Share of the others in whose mask the judge found a defect.
         real: The same share of the real validation photos.
     """
@@ -132,12 +132,18 @@ def adherence(summaries: Sequence[Summary]) -> list[Adherence]:
         found.append(
             Adherence(
                 fraction,
-                tuple(_number(one["accepted"]["rejected"]) for one in entries),
-                tuple(_number(one["accepted"]["found"]) for one in entries),
+                tuple(one["n_left_out"] / one["n"] if one["n"] else math.nan for one in entries),
+                tuple(_found(one) for one in entries),
                 tuple(_number(one["real"]["judge"]["found"]) for one in entries),
             )
         )
     return found
+
+
+def _found(entry: Mapping[str, Any]) -> float:
+    """Share of the images of a set in which the judge found a defect."""
+    # Where nothing was left out, `accepted` says what would have been.
+    return _number(entry["accepted" if entry["n_left_out"] else "judge"]["found"])
 
 
 def _over(

@@ -49,8 +49,14 @@ def main(chosen: argparse.Namespace) -> int:
     try:
         summaries = read_summaries(chosen.runs)
         found = together(summaries, chosen.metric, chosen.confidence)
+        kept = adherence(summaries)
     except ValueError as error:
         raise Refusal(str(error)) from error
+    except KeyError as error:
+        raise Refusal(
+            f"not every summary.json has the key {error}: another version of defectory wrote it; "
+            "run all of them again with this one"
+        ) from error
     seeds = [str(one["config"]["run"]["seed"]) for one in summaries]
     _write(_rows(found, seeds, chosen.confidence), markdown=chosen.markdown)
     sys.stdout.write(
@@ -58,7 +64,7 @@ def main(chosen: argparse.Namespace) -> int:
         f"runs' differences and t({len(seeds) - 1}) standard errors of it.\nThe runs share their "
         "photos, so it is about seeds; each run's report has the interval over its test photos.\n"
     )
-    if kept := adherence(summaries):
+    if kept:
         sys.stdout.write("\n")
         _write(_adherence_rows(kept, seeds), markdown=chosen.markdown)
         sys.stdout.write(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.report.several import half_width, read_summaries, together
+from components.report.several import adherence, half_width, read_summaries, together
 from pipelines.cli import main
 
 
@@ -28,7 +28,10 @@ def write_run(folder: Path, seed: int, real: float, both: float, **changed: Any)
         "adherence": [
             {
                 "fraction": fraction,
-                "accepted": {"rejected": 0.1 * seed, "found": found},
+                "n": 10,
+                "n_left_out": seed,
+                "accepted": {"rejected": 0.3, "found": found},
+                "judge": {"found": 0.5 if found else None},
                 "real": {"judge": {"found": 0.9}},
             }
             for fraction, found in ((0.1, 0.8 + real / 10), (0.01, None))
@@ -106,6 +109,14 @@ def test_one_run_and_an_unknown_metric_are_refused(
     assert "no metric 'map'; there are hausdorff, segm_map" in said
 
 
+def test_what_was_not_left_out_is_counted_among_the_others(runs: list[Path]) -> None:
+    """Contrast would reject 30 % in every run; that of seed 0 keeps all its images."""
+    one = adherence(read_summaries(runs))[1]
+
+    assert one.left_out == (0, 0.1, 0.2)
+    assert one.found == pytest.approx((0.5, 0.81, 0.82))
+
+
 def test_the_table_is_for_people_and_for_a_readme(
     runs: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,7 +129,7 @@ def test_the_table_is_for_people_and_for_a_readme(
     assert "| 10 % | synthetic, then real | 0.310 | 0.120 | 0.230 | 0.220 | +0.020 (" in said
     assert "run.seed 0, 1, 2" in said and "3 of 3" in said
     assert "| left out | 10 % | 0 % | 10 % | 20 % | 10 % |" in said
-    assert "found, of the others  10 %        83 %    81 %    82 %    82 %" in said
+    assert "found, of the others  10 %        50 %    81 %    82 %    71 %" in said
     assert "| found, of the others | 1 % | none | none | none | none |" in said
     assert "| found, of real ones | validation | 90 % | 90 % | 90 % | 90 % |" in said
 
@@ -132,3 +143,16 @@ def test_runs_without_synthetic_sets_are_compared_all_the_same(
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert "seed 7" in said and "left out" not in said
+
+
+def test_a_summary_of_another_version_is_refused(
+    runs: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = [{"fraction": 0.1, "accepted": {"share": 0.7}, "n": 10}]
+    runs.append(write_run(tmp_path / "old", 7, 0.1, 0.2, adherence=old))
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *map(str, runs)])
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert "'n_left_out'" in said.err and "another version" in said.err
+    assert said.out == ""
