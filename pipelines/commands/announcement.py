@@ -18,7 +18,8 @@ def announce(request: Request, found: Inspection) -> None:
     """Print the data, the steps with their estimated times, and every setting."""
     config = request.config
     values = " ".join(f"{name}={value}" for name, value, _ in describe(config))
-    console = Console(highlight=False)
+    # Names of folders and classes, and patterns over paths, may look like markup.
+    console = Console(markup=False, emoji=False, highlight=False)
     console.print(f"data      {request.data}\n          {_summary(found)}\nresults   {request.out}")
     lines, origin = estimate(
         config,

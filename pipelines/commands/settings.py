@@ -31,5 +31,6 @@ def main(chosen: argparse.Namespace) -> int:
         table.add_column(heading, overflow="fold", no_wrap=heading == "setting")
     for row in describe(configuration(chosen)):
         table.add_row(*row)
-    Console().print(table)
+    # A pattern over paths may look like markup.
+    Console(markup=False, emoji=False).print(table)
     return 0

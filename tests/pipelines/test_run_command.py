@@ -164,3 +164,24 @@ def test_results_that_cannot_be_written_are_told_before_anything_is_done(
     assert f"{tmp_path / 'file'} is a file" in itself[2]
     assert f"you may not write to {tmp_path}" in closed[2]
     assert [said for _, said, _ in (below, itself, closed)] == ["", "", ""]
+
+
+def test_what_looks_like_markup_is_shown_as_it_is(
+    photo_folder: Path, defectory_run: Run, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos [of] [/mine]"
+    shutil.copytree(photo_folder, photos)
+    for kind in ("images", "masks"):
+        (photos / kind / "pit").rename(photos / kind / "[bold]pit")
+    pattern = r"/([a-z0-9]+)[.]png"
+
+    code, said, error = defectory_run(
+        "--data", str(photos), "--out", str(tmp_path / "out"), "--dry-run",
+        "--set", f"data_versioning.group_pattern={pattern}",
+    )  # fmt: skip
+
+    assert code == 0, error
+    whole = "".join(said.split())
+    assert "photos[of][/mine]" in whole
+    assert "[bold]pit12" in whole
+    assert pattern in whole
