@@ -108,7 +108,7 @@ def _bad_paths(chosen: argparse.Namespace) -> list[str]:
     problems = [*_bad_data(data)] if data else []
     if chosen.revision and not (data or "data.dvc").endswith(".dvc"):
         problems.append(f"--revision {chosen.revision}: only a .dvc file has revisions")
-    problems += _bad_out(_out(chosen))
+    problems += _bad_out(_out(chosen), data)
     base = chosen.base_model
     if base and base.startswith((".", "/")) and not Path(base).is_dir():
         problems.append(f"--base-model {base}: there is no such folder")
@@ -134,13 +134,18 @@ def _bad_data(data: str) -> Iterator[str]:
         )
 
 
-def _bad_out(out: Path) -> Iterator[str]:
+def _bad_out(out: Path, data: str | None) -> Iterator[str]:
     # os.access says no where Path.exists raises: below a file, or a folder that is closed to us.
     nearest = next(one for one in (out, *out.parents) if os.access(one, os.F_OK))
     if not nearest.is_dir():
         yield f"--out {out}: {nearest} is a file, not a folder; give another"
     elif not os.access(nearest, os.W_OK | os.X_OK):
         yield f"--out {out}: you may not write to {nearest}; give another folder"
+    if data and Path(data).is_dir() and out.is_relative_to(Path(data).resolve()):
+        yield (
+            f"--out {out}: lies among the photos, {data}, where the next run would take its "
+            "pictures for photos; give a folder beside them"
+        )
 
 
 def _where(data: str) -> str:

@@ -166,6 +166,16 @@ def test_results_that_cannot_be_written_are_told_before_anything_is_done(
     assert [said for _, said, _ in (below, itself, closed)] == ["", "", ""]
 
 
+def test_results_do_not_go_among_the_photos(photo_folder: Path, defectory_run: Run) -> None:
+    for out in (photo_folder, photo_folder / "images" / ".." / "runs" / "mine"):
+        code, said, error = defectory_run("--data", str(photo_folder), "--out", str(out))
+
+        assert code == 2
+        assert said == ""
+        assert "lies among the photos" in error
+    assert sorted(path.name for path in photo_folder.iterdir()) == ["images", "masks"]
+
+
 def test_what_looks_like_markup_is_shown_as_it_is(
     photo_folder: Path, defectory_run: Run, tmp_path: Path
 ) -> None:
