@@ -22,7 +22,7 @@ def coco_layout(root: Path, files: Sequence[str], problems: list[Problem]) -> La
     for file in files:
         try:
             document = json.loads((root / file).read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             problems.append(Problem(file, f"cannot be read as JSON ({error})", "export it again"))
             continue
         if isinstance(document, dict) and all(isinstance(document.get(k), list) for k in _KEYS):
@@ -34,7 +34,7 @@ def coco_layout(root: Path, files: Sequence[str], problems: list[Problem]) -> La
     for file, document in sorted(documents.items()):
         try:
             _read(root, file, document, found, names)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             found.problems.append(
                 Problem(
                     file, f"not valid COCO ({type(error).__name__}: {error})", "export it again"

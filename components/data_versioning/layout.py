@@ -44,7 +44,8 @@ def layout(root: Path) -> Layout:
         return Layout("empty", problems=problems)
     if found is None:
         found = mvtec(pictures) or pairs(pictures) or beside(pictures)
-    if not found.entries or not found.classes:
+    told = found.form == "COCO" and found.problems
+    if not told and not (found.entries and found.classes):
         found.problems.append(
             Problem(
                 ".",

@@ -17,6 +17,7 @@ from components.data_versioning.decode import Unusable, Upright, decode_mask, de
 from components.data_versioning.entry import CLEAN, Entry
 from components.data_versioning.framing import Extent
 from components.data_versioning.problems import Problem
+from components.data_versioning.shapes import check_segmentation
 from components.dataset import Image
 from components.instances import Instance, connected, decode
 from components.store import digest_file
@@ -178,11 +179,12 @@ def _from_shapes(entry: Entry, upright: Upright, classes: Sequence[str]) -> list
         if name not in classes:
             continue
         try:
+            check_segmentation(segmentation, *entry.declared)
             mask = decode(segmentation, *entry.declared)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise Unusable(
-                f"annotation that is neither polygon nor run-length code ({error})",
-                "export segmentations, not only boxes",
+                f"annotation that cannot be decoded ({error})",
+                "export segmentations as polygons or run-length codes, not only boxes",
             ) from error
         mask = upright.turn(mask)
         if mask.any():

@@ -2,14 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from photos import draw_folder, draw_piece, expose, write
 
 from components.data_versioning.inspect import inspect
 from components.data_versioning.problems import BadData, Problem, table
 from components.data_versioning.settings import DataSettings
+from components.data_versioning.shapes import check_segmentation
+from components.instances import encode
 
 
 def problems_of(folder: Path, **fields: object) -> list[Problem]:
@@ -132,8 +138,22 @@ def test_coco_names_that_leave_the_folder(folder: Path, tmp_path: Path, name: st
     ]
 
 
+INFINITE = (
+    '{"images": [{"id": 1, "file_name": "images/good/000.png", "height": Infinity, "width": 48}], '
+    '"annotations": [], "categories": []}'
+)
+
+
 @pytest.mark.parametrize(
-    "document", ["{", '{"images": [1], "annotations": [], "categories": []}', "[]"]
+    "document",
+    [
+        "{",
+        "[" * 100_000,
+        '{"images": [1], "annotations": [], "categories": []}',
+        INFINITE,
+        "[]",
+    ],
+    ids=["cut off", "deep", "numbers", "infinite", "no object"],
 )
 def test_json_that_is_not_coco(folder: Path, document: str) -> None:
     (folder / "annotations.json").write_text(document)
@@ -141,6 +161,81 @@ def test_json_that_is_not_coco(folder: Path, document: str) -> None:
         inspect(folder, DataSettings(), (1.0,), 0)
     else:
         assert "annotations.json" in {one.file for one in problems_of(folder)}
+
+
+def write_coco(folder: Path, segmentation: Any, category: int = 1) -> None:
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.glob("images/*/*.png"))
+    images = [
+        {"id": number, "file_name": file, "height": 48, "width": 48}
+        for number, file in enumerate(files)
+    ]
+    shown: dict[str, Any] = {"category_id": category, "bbox": [8, 8, 8, 8], "iscrowd": 0}
+    square = [[8, 8, 16, 8, 16, 16, 8, 16]]
+    annotations = [
+        {"id": 1, "image_id": 0, "segmentation": segmentation, **shown},
+        *({"id": one, "image_id": one, "segmentation": square, **shown} for one in (2, 3, 4)),
+    ]
+    (folder / "annotations.json").write_text(
+        json.dumps(
+            {
+                "images": images,
+                "annotations": annotations,
+                "categories": [{"id": 1, "name": "pit"}],
+            }
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "said"),
+    [
+        # The library that decodes them would end the process, or fail with an error of no kind.
+        ([[0, 0, 1e8, 0, 1e8, 1e8]], "100000000.0, its image is 48 x 48"),
+        ([[0, 0, float("inf"), 0, 5, 5]], "coordinate inf"),
+        ([[float("nan")] * 6], "coordinate nan"),
+        ([[0, 0, 10**400, 0, 5, 5]], "coordinate 1000"),
+        ([[]], "not []"),
+        ([[1, 2, 3]], "not [1, 2, 3]"),
+        ([[[1, 2], [3, 4]]], "not [[1, 2], [3, 4]]"),
+        ([["a", "b", "c", "d"]], "coordinate 'a'"),
+        # Pixels beyond the last run would be what was in memory.
+        ({"counts": [5, 3], "size": [48, 48]}, "8 pixels"),
+        ({"counts": [-5, 2309], "size": [48, 48]}, "[-5, 2309]"),
+        ({"counts": "53", "size": [48, 48]}, "8 pixels"),
+        ({"counts": "zz", "size": [48, 48]}, "sign 'z'"),
+        ({"counts": None, "size": [48, 48]}, "None"),
+        ("nothing", "neither polygons nor"),
+    ],
+)
+def test_an_annotation_that_cannot_be_decoded_is_told(
+    folder: Path, segmentation: Any, said: str
+) -> None:
+    write_coco(folder, segmentation)
+    (problem,) = problems_of(folder)
+    assert problem.file == "images/crack/000.png"
+    assert said in problem.problem
+
+
+def test_a_polygon_may_stand_out_of_its_image(folder: Path) -> None:
+    write_coco(folder, [[-3, 20, 20, 20, 20, 60.5, -3, 60.5]])
+    assert inspect(folder, DataSettings(), (1.0,), 0).instances == {"pit": 4}
+
+
+@given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=40)), st.data())
+def test_every_code_that_is_whole_passes_and_no_other(
+    mask: np.ndarray, data: st.DataObject
+) -> None:
+    code = encode(mask)
+    check_segmentation(code, *mask.shape)
+    cut = data.draw(st.integers(0, len(code["counts"]) - 1))
+    with pytest.raises(ValueError, match="run-length code"):
+        check_segmentation(code | {"counts": code["counts"][:cut]}, *mask.shape)
+
+
+def test_a_coco_file_of_unlisted_categories_is_all_that_is_told(folder: Path) -> None:
+    write_coco(folder, [[8, 8, 16, 8, 16, 16, 8, 16]], category=7)
+    (problem,) = problems_of(folder)
+    assert problem.file == "annotations.json" and "category 7" in problem.problem
 
 
 def test_a_folder_of_no_known_form_lists_the_forms(tmp_path: Path) -> None:
