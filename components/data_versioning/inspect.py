@@ -153,6 +153,12 @@ def survey(source: Path, settings: DataSettings) -> Survey:
         raise BadData([Problem(str(source), "not a folder", "give the folder of the photos")])
     found = layout(source)
     problems = list(found.problems)
+    # They stand in prompts, tables and terminals.
+    problems += [
+        Problem(name, f"class name {name!r} cannot be shown", "rename the class")
+        for name in found.classes
+        if not name.strip() or not name.isprintable()
+    ]
     unknown = [name for name in settings.classes if name not in found.classes]
     if found.classes:
         problems += [

@@ -59,7 +59,10 @@ def layout(root: Path) -> Layout:
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterable[str]:
-    """Paths of all visible files below the root, sorted; those that lead out are problems."""
+    """Paths of all visible files below the root, sorted.
+
+    Those that lead out, or that no table could name, are problems.
+    """
     home = root.resolve()
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -71,6 +74,8 @@ def _files(root: Path, problems: list[Problem]) -> Iterable[str]:
                 continue
             if path.is_symlink() and not path.resolve().is_relative_to(home):
                 problems.append(leaves(file))
+            elif file.encode(errors="ignore").decode() != file:
+                problems.append(Problem(file, "the name is not UTF-8", "rename it"))
             elif path.is_file():
                 yield file
 

@@ -263,5 +263,18 @@ def test_groups_that_the_user_names(folder: Path) -> None:
     assert "does not match" in problems_of(folder, group_pattern=r"good/(\d+)")[0].problem
 
 
+def test_names_that_no_table_takes(folder: Path) -> None:
+    good = folder / "images" / "good"
+    (good / "000.png").rename(good / "\udcff.png")  # the byte FF
+    (folder / "images" / "pit").rename(folder / "images" / "pit\x1b[31m")
+    (folder / "masks" / "pit").rename(folder / "masks" / "pit\x1b[31m")
+    problems = problems_of(folder)
+    assert [one.problem for one in problems if one.file.endswith(".png")] == [
+        "the name is not UTF-8"
+    ]
+    assert "class name 'pit\\x1b[31m' cannot be shown" in {one.problem for one in problems}
+    assert "\udcff" not in table(problems)
+
+
 def test_signs_that_steer_a_terminal_are_not_shown() -> None:
     assert "\x1b" not in table([Problem("a\x1b[31m.png", "b", "c")])
