@@ -49,6 +49,9 @@ REVISION = "DEFECTORY_GIT_REVISION"
 know it."""
 
 _CREDENTIALS = re.compile(r"//[^/@\s]+@")
+_UNNAMEABLE = re.compile(r"[^\w.\- ]")
+"""Signs that MLflow takes in no metric's name, or for a path; names of classes may have them."""
+
 _STATES = {"SUCCEEDED": "FINISHED", "CANCELLED": "KILLED"}
 _PER_REQUEST = 1000
 _LONGEST_PARAM = 6000
@@ -202,7 +205,7 @@ class Tracker:
             "peak_device_memory_bytes": float(record.device_memory),
         }
         points = [
-            Metric(name, value, 0, step)
+            Metric(_UNNAMEABLE.sub("_", name), value, 0, step)
             for name, step, value in (
                 *((name, 0, value) for name, value in measured.items()),
                 *(

@@ -12,11 +12,11 @@ from components.tracking import GIT_REVISION, Tracker
 from pipelines.notices import Collector, TrackerOf
 
 
-def _result(folder: Path) -> Path:
+def _result(folder: Path, **metrics: float) -> Path:
     folder.mkdir()
     record = Record(
         step="step", label="step", key="k", digest="d", settings={}, scalars={}, inputs={},
-        metrics=Outcome({"n": 1.0}).metrics, curves={}, warnings=[], seconds=1.0,
+        metrics=Outcome({"n": 1.0} | metrics).metrics, curves={}, warnings=[], seconds=1.0,
         continued=False, memory=1, device_memory=0, packages="",
     )  # fmt: skip
     (folder / RECORD).write_text(json.dumps({**record.__dict__, **Settings().model_dump()}))
@@ -46,6 +46,24 @@ def test_a_notice_that_comes_last_is_logged_too(tmp_path: Path) -> None:
     children = [one for one in runs if one.data.tags.get("mlflow.parentRunId") == parent]
     assert sorted(one.info.run_name for one in children) == ["step 0", "step 1", "step 2"]
     assert all(GIT_REVISION not in one.data.tags for one in children), "it is not known"
+
+
+def test_a_class_may_have_any_name(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    tracking = TrackerOf(uri, tmp_path / "artifacts", "run", {}, {})
+    result = _result(tmp_path / "result", **{"images_Riß (tief) + ../grat": 3.0, "images_pit": 2.0})
+    spool = tmp_path / "spool"
+
+    with Collector(spool, tracking) as collector:
+        _notice(spool, result, 0)
+
+    assert collector.failure is None
+    assert tracking.started is not None
+    tracker, _ = tracking.started
+    runs = tracker.client.search_runs([tracker.experiment])
+    (step,) = [one for one in runs if one.info.run_name == "step 0"]
+    assert step.data.metrics["images_Riß _tief_ _ .._grat"] == 3.0
+    assert step.data.metrics["images_pit"] == 2.0
 
 
 def test_mlflow_asks_nobody_but_its_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
