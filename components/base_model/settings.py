@@ -1,5 +1,6 @@
 """Settings of the base model."""
 
+import re
 from typing import ClassVar
 
 from pydantic import model_validator
@@ -27,9 +28,11 @@ class BaseModelSettings(Settings):
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> "BaseModelSettings":
-        hub = self.source != EMBEDDED and not self.digest and "/" in self.source
-        if hub and not self.source.startswith(("/", ".", "~")) and len(self.revision) != 40:
+        here = self.source == EMBEDDED or self.source.startswith(("/", ".", "~")) or self.digest
+        hub = not here and ("/" in self.source or self.revision)
+        if hub and not re.fullmatch("[0-9a-f]{40}", self.revision):
             raise ValueError(
-                f"hub model {self.source!r} needs revision=<40 hex digits>, the commit to pin"
+                f"hub model {self.source!r} needs revision=<40 hex digits>, the commit to pin, "
+                f"not {self.revision!r}"
             )
         return self

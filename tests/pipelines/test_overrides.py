@@ -62,9 +62,15 @@ def test_fields_that_contradict_each_other_are_told() -> None:
         override(preset("paper"), ["plan.together=3"])
 
 
-def test_a_hub_model_needs_its_commit() -> None:
-    with pytest.raises(BadSettings, match="40 hex digits"):
-        override(preset("smoke"), ["base_model.source=owner/name"])
+@pytest.mark.parametrize(
+    ("source", "revision"),
+    [("owner/name", ""), ("owner/name", "main"), ("owner/name", "z" * 40), ("name", "main")],
+)
+def test_a_hub_model_needs_its_commit(source: str, revision: str) -> None:
+    with pytest.raises(BadSettings, match=f"40 hex digits>, the commit to pin, not '{revision}'"):
+        override(
+            preset("smoke"), [f"base_model.source={source}", f"base_model.revision={revision}"]
+        )
 
 
 def test_settings_cannot_be_changed_in_place() -> None:
