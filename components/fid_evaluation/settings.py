@@ -27,4 +27,4 @@ class FIDSettings(Settings):
     """Drivers whose samples are compared with each other; the paper takes 10."""
 
     batch: Annotated[int, Field(ge=1, le=512)] = 16
-    """Pictures whose features are computed at once."""
+    """Pictures that Inception, or the judge, computes at once."""

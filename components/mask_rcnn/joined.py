@@ -38,7 +38,7 @@ def join(picture: Image, instances: list[Instance], others: Iterable[Other]) -> 
     """An image with the defects of others that fit it.
 
     Every pixel is that of the image whose defects are nearest. Another image fits if its defects
-    touch none, and if it hardly differs along the whole line where the two meet.
+    overlap none, and if it hardly differs along the whole line where the two meet.
 
     Args:
         picture: (side, side, 3).

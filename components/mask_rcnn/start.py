@@ -2,8 +2,8 @@
 
 Training from random weights takes longer than two cores have. The paper starts from weights that
 were trained on everyday photographs; the project cannot ship those, and makes its own on the same
-textures as its base model (`pretrain.py`). The classes of the photos are not known there, so the
-layers that name them start at random all the same.
+textures as its base model (`pretrain.py`). The classes of the photos are not known there: it knows
+one, anything marked, and every class begins as that one.
 """
 
 import math
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 FILE = "model.safetensors"
 
 NAMING = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn_logits.")
-"""Layers whose shape depends on the number of classes."""
+"""Layers whose shape depends on the number of classes; a start has them for one."""
 
 _HERE = Path(__file__).parent
 _SCORES = "roi_heads.box_predictor.cls_score.bias"
