@@ -74,9 +74,6 @@ SECRETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 ASKPASS = "/opt/defectory/components/data_versioning/askpass.py"
 """The program in our images that answers git from `DEFECTORY_GIT_CREDENTIALS`."""
 
-POOLS = ("cpu", "training", "synthesis")
-"""Pools of the profile `gpu`: values of the label and the taint `POOL`."""
-
 PART_OF = "defectory"
 """Value of the label `app.kubernetes.io/part-of` of everything of ours."""
 
