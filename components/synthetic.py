@@ -11,11 +11,12 @@ in it too: the column `accepted`, where there is one, tells.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,39 @@ class Provenance:
     defect: str
     prompt: str
     seed: int
+
+
+P = TypeVar("P", bound=Provenance)
+
+
+def varied(images: Iterable[P], classes: Sequence[str], count: int) -> list[P]:
+    """The first images of some drivers, for a picture that shows what there is.
+
+    The classes come in turn, and of each the grounds that were shown least.
+
+    Args:
+        images: Images to choose from.
+        classes: Class names in the order in which they come.
+        count: Most drivers to choose.
+    """
+    left: dict[str, P] = {}
+    for one in images:
+        left.setdefault(one.driver, one)
+    order = {name: place for place, name in enumerate(classes)}
+    shown: Counter[tuple[str, str]] = Counter()
+    chosen: list[P] = []
+    while left and len(chosen) < count:
+        best = min(
+            left.values(),
+            key=lambda one: (
+                shown["class", one.defect],
+                order.get(one.defect, len(order)),
+                shown["ground", one.ground],
+            ),
+        )
+        shown.update([("class", best.defect), ("ground", best.ground)])
+        chosen.append(left.pop(best.driver))
+    return chosen
 
 
 class SyntheticSet:

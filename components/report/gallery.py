@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from components.dataset import Dataset, Frame, Image, read_image
 from components.pictures import class_colours, draw_masks
-from components.synthetic import Provenance, SyntheticSet
+from components.synthetic import Provenance, SyntheticSet, varied
 
 T = TypeVar("T")
 
@@ -172,21 +172,9 @@ def driven(
 
 
 def pick_drivers(images: Sequence[Provenance], classes: Sequence[str]) -> list[str]:
-    """Names of drivers, one class after the other, those of each class in their order."""
+    """Names of drivers, one class after the other."""
     count = min(max(DRIVERS, len(classes)), MOST_DRIVERS)
-    by_class: dict[str, list[str]] = {name: [] for name in classes}
-    for one in images:
-        names = by_class.setdefault(one.defect, [])
-        if one.driver not in names:
-            names.append(one.driver)
-    picked: list[str] = []
-    turn = 0
-    while len(picked) < count and any(len(names) > turn for names in by_class.values()):
-        for names in by_class.values():
-            if turn < len(names) and len(picked) < count:
-                picked.append(names[turn])
-        turn += 1
-    return picked
+    return [one.driver for one in varied(images, classes, count)]
 
 
 def evenly(items: Sequence[T], count: int) -> list[T]:

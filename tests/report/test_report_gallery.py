@@ -15,7 +15,7 @@ from components.report.gallery import (
     previews,
 )
 from components.report.overview import overview
-from components.synthetic import Provenance
+from components.synthetic import Provenance, varied
 
 
 def noise(side: int, seed: int = 0) -> np.ndarray:
@@ -60,6 +60,14 @@ def test_drivers_are_taken_from_all_classes_in_turn() -> None:
     assert pick_drivers(images, ("crack", "pit", "burn")) == ["4", "1", "2", "3"]
     assert pick_drivers(images, ("crack", "pit")) == ["4", "1", "2", "3"]
     assert pick_drivers([], ("crack",)) == []
+
+
+def test_drivers_are_taken_from_other_photos_where_there_are_any() -> None:
+    def one(driver: str, ground: str) -> Provenance:
+        return Provenance(driver, "s", ground, "m", driver, "pit", "p", 0)
+
+    images = [one("1", "a"), one("2", "a"), one("3", "a"), one("4", "b"), one("5", "c")]
+    assert [each.driver for each in varied(images, ("pit",), 4)] == ["1", "4", "5", "2"]
 
 
 def test_evenly_spaced_items() -> None:

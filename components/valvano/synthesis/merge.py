@@ -12,7 +12,7 @@ from components.instances import class_map
 from components.outcome import Outcome
 from components.pictures import draw_masks, grid
 from components.progress import track
-from components.synthetic import write_annotations
+from components.synthetic import varied, write_annotations
 from components.valvano.driver_extraction.driver import brightened
 from components.valvano.driver_extraction.recipe import read_recipe
 from components.valvano.synthesis.realise import Realised, realise
@@ -64,6 +64,7 @@ def merge(
     side, classes = data.resolution, len(data.classes)
     frames = defect_free(data, seed) if settings.reject else None
     clean = grey_stack(frames) if frames else None
+    chosen = [row.driver for row in varied(rows, data.classes, KEPT)]
     for row in track(rows, "merging", unit="images"):
         first = row.driver not in realised
         if first:
@@ -74,9 +75,9 @@ def merge(
         if clean is not None:
             seen = standing(made.instances, read_image(files[row.id]), clean)
             stands_out.append(seen.stands_out)
-        if first and int(row.driver) < KEPT:
+        if first and row.driver in chosen:
             write_image(out / "drivers" / f"{row.driver}.png", made.driver, flat=True)
-        if first and int(row.driver) < SHOWN:
+        if first and row.driver in chosen[:SHOWN]:
             image = read_image(files[row.id])
             drawn = draw_masks(image, class_map(made.instances, side, side), classes)
             pairs += [brightened(made.driver, recipe), drawn]

@@ -19,6 +19,7 @@ from components.instances import Mask, class_map
 from components.outcome import Outcome
 from components.pictures import draw_masks, grid
 from components.progress import track
+from components.synthetic import varied
 from components.valvano.driver_extraction.driver import brightened
 from components.valvano.driver_extraction.recipe import Recipe, read_recipe
 from components.valvano.prompts import condition
@@ -231,11 +232,10 @@ def _warnings(
 
 def _preview(out: Path, data: Dataset, recipe: Recipe, rows: Sequence[Row]) -> None:
     """Rows of three: a defect-free photo, its version with the mask drawn on, the driver."""
-    shown = list({row.driver: row for row in rows}.values())[:SHOWN]
     side = data.resolution
     originals = {frame.id: frame for frame in data.frames("train", defect_free=True)}
     pictures = []
-    for row in shown:
+    for row in varied(rows, data.classes, SHOWN):
         made = realise(row, data, recipe)
         drawn = draw_masks(made.picture, class_map(made.instances, side, side), len(data.classes))
         pictures += [data.image(originals[row.source]), drawn, brightened(made.driver, recipe)]
