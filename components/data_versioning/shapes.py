@@ -34,7 +34,7 @@ def _check_polygon(polygon: Any, height: int, width: int) -> None:
         raise ValueError(f"a polygon is a list of x, y, x, y, ..., not {_short(polygon)}")
     for values, side in ((polygon[0::2], width), (polygon[1::2], height)):
         for value in values:
-            # Tools let a polygon stand out a little, never by as much as the picture is large.
+            # A polygon may stand out a little, but never by as much as the picture is large.
             if not isinstance(value, int | float) or not -side <= value <= 2 * side:
                 raise ValueError(
                     f"a polygon has the coordinate {_short(value)}, its image is {width} x {height}"
