@@ -32,8 +32,9 @@ class Provenance:
     Attributes:
         id: Stable name, unique in the set; the image's file is `<id>.png`.
         source: Id of the defect-free frame whose geometry it has.
-        ground: Name of the version of that frame that it was drawn on. Images that share it, and
-            keep it around their defects, can be shown as one (`components.mask_rcnn.joined`).
+        ground: Name of the version of that frame that it was drawn on, and of the group that shares
+            it. Images that share it, and keep it around their defects, can be shown as one
+            (`components.mask_rcnn.joined`).
         mask: Id of the annotated frame whose mask was taken.
         driver: Name of what conditioned it; images that share it differ by their seed alone.
         defect: Name of the defect class.

@@ -179,6 +179,16 @@ def test_drivers_of_a_photo_keep_apart(dataset, drivers, tmp_path):
     assert np.mean(apart) > 0.8, "small masks nearly always find room"
 
 
+def test_no_more_drivers_share_a_ground_than_are_to(dataset, drivers, tmp_path):
+    """Versions that are dealt again are another ground."""
+    for together in (1, 4):
+        numbers = PlanSettings(images=200, samples=1, augmentations=1, together=together)
+        make_plan(tmp_path, numbers, dataset, drivers, 1.0, "sks", 0)
+        rows = read_plan(tmp_path)
+        assert len({(row.source, row.version) for row in rows}) < 200 / together, "dealt again"
+        assert set(Counter(row.ground for row in rows).values()) == {together}
+
+
 def test_masks_that_fill_the_photo_are_placed_all_the_same(dataset, drivers, tmp_path):
     numbers = PlanSettings(images=40, samples=1, together=20)
     outcome = make_plan(tmp_path, numbers, dataset, drivers, 1.0, "sks", 1)

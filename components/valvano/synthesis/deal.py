@@ -43,16 +43,18 @@ class Version:
         frame: The frame.
         photo: Its number among the defect-free training frames.
         number: Which of its augmented versions it is; 0 is the frame itself.
+        group: Number of the drivers' group that shares it.
     """
 
     frame: Frame
     photo: int
     number: int
+    group: int
 
     @property
     def name(self) -> str:
-        """Its name, unique in a plan."""
-        return f"{self.frame.id}.{self.number}"
+        """Its name. Another group has another, should the same version be dealt to it too."""
+        return f"{self.frame.id}.{self.number}.{self.group}"
 
 
 def shapes_of(data: Dataset, fraction: float) -> list[Shape]:
@@ -88,10 +90,9 @@ def deal_versions(
     rng = np.random.default_rng([seed, ORDER, 1])
     turns = _turns(range(len(clean)), rng)
     dealt = []
-    for number in range(-(-count // settings.together)):
-        photo = next(turns)
-        version = Version(clean[photo], photo, number // len(clean) % settings.augmentations)
-        dealt += [version] * settings.together
+    for group in range(-(-count // settings.together)):
+        photo, number = next(turns), group // len(clean) % settings.augmentations
+        dealt += [Version(clean[photo], photo, number, group)] * settings.together
     return dealt[:count]
 
 
