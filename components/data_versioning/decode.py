@@ -12,8 +12,9 @@ Rules that a reader of the numbers should know:
 """
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -43,6 +44,9 @@ _TURNS = {
 """What makes a picture upright, by its EXIF orientation."""
 
 
+Values = TypeVar("Values", np.bool_, np.uint8)
+
+
 class Unusable(Exception):
     """A file that cannot be used as it is.
 
@@ -70,7 +74,7 @@ class Upright:
     orientation: int
     raw: tuple[int, int]
 
-    def turn(self, mask: Mask) -> Mask:
+    def turn(self, mask: NDArray[Values]) -> NDArray[Values]:
         """A mask of this picture, turned upright if it has the size of the unturned file.
 
         Raises:
@@ -112,14 +116,7 @@ def decode_mask(content: bytes) -> Mask:
     Raises:
         Unusable: If the file is no picture, is coloured, or has grey values off the edges.
     """
-    values, orientation = _decode(content, indexed=True)
-    if values.ndim == 3:
-        colour = values[:, :, :3] if values.shape[2] >= 3 else values[:, :, :1]
-        if (colour != colour[:, :, :1]).any():
-            raise Unusable("coloured mask", "save one mask a class, black with white defects")
-        values = colour[:, :, 0]
-    if orientation in _TURNS:
-        values = _TURNS[orientation](values)
+    values = _one_channel(content)
     top = int(values.max(initial=0))
     if top <= 1:
         return np.ascontiguousarray(values > 0)
@@ -127,6 +124,38 @@ def decode_mask(content: bytes) -> Mask:
     marked = values >= (white + 1) // 2
     _reject_grey(values, marked, white)
     return np.ascontiguousarray(marked)
+
+
+def decode_labels(content: bytes, classes: Sequence[str]) -> NDArray[np.uint8]:
+    """The label map in a file's bytes, (height, width): 0, or the number of a class from 1.
+
+    Args:
+        content: The file.
+        classes: Names of the values 1, 2, ...
+
+    Raises:
+        Unusable: If the file is no picture, is coloured, or has a value without a name.
+    """
+    values = _one_channel(content)
+    nameless = sorted(set(np.unique(values).tolist()) - set(range(len(classes) + 1)))
+    if nameless:
+        shown = ", ".join(str(one) for one in nameless[:4]) + (", ..." if nameless[4:] else "")
+        raise Unusable(
+            f"label map with the values {shown}; classes.txt names 1 to {len(classes)}",
+            "name them in classes.txt, one a line, or export it anew",
+        )
+    return np.ascontiguousarray(values.astype(np.uint8))
+
+
+def _one_channel(content: bytes) -> NDArray[Any]:
+    """A mask's values as stored, upright, (height, width)."""
+    values, orientation = _decode(content, indexed=True)
+    if values.ndim == 3:
+        colour = values[:, :, :3] if values.shape[2] >= 3 else values[:, :, :1]
+        if (colour != colour[:, :, :1]).any():
+            raise Unusable("coloured mask", "save one mask a class, black with white defects")
+        values = colour[:, :, 0]
+    return _TURNS[orientation](values) if orientation in _TURNS else values
 
 
 def _reject_grey(values: NDArray[Any], marked: Mask, white: int) -> None:
@@ -144,7 +173,8 @@ def _reject_grey(values: NDArray[Any], marked: Mask, white: int) -> None:
         shown = ", ".join(str(one) for one in found[:4]) + (", ..." if found.size > 4 else "")
         raise Unusable(
             f"{int(grey.sum())} pixels of the mask have grey values ({shown})",
-            f"save it as PNG with 0 and {white} alone, one mask a class",
+            f"save it as PNG with 0 and {white} alone, one mask a class; if they are numbers of "
+            "classes, name these in classes.txt, one a line",
         )
 
 

@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.data_versioning.entry import CLEAN, Entry, Layout
@@ -166,8 +166,11 @@ def survey(source: Path, settings: DataSettings) -> Survey:
             for name in unknown
         ]
     classes = tuple(dict.fromkeys(settings.classes)) or found.classes
-    reader = Reader(source, classes, settings.smallest_defect)
+    reader = Reader(source, classes, settings.smallest_defect, found.values)
     facts, broken, tiny = _facts(reader, found, problems)
+    if found.values and not settings.classes:
+        reader, facts = _of_shown(reader, facts)
+        classes = reader.classes
     problems += _of_contents(facts)
     if found.classes:
         known = [name for name in classes if name not in unknown]
@@ -187,7 +190,8 @@ def _facts(
     entries = [
         entry
         for entry in found.entries
-        if not (entry.masks or entry.shapes)
+        if not entry.annotated
+        or entry.labels
         or any(name in (CLEAN, *reader.classes) for name, _ in (*entry.masks, *entry.shapes))
     ]
     facts: list[Fact] = []
@@ -199,8 +203,19 @@ def _facts(
             else:
                 broken.append(entry)
                 problems += result
-    used = sorted((fact for fact in facts if not fact.tiny), key=lambda fact: fact.id)
-    return tuple(used), broken, len(facts) - len(used)
+    used = sorted((one for one in facts if not (one.tiny or one.other)), key=lambda one: one.id)
+    return tuple(used), broken, sum(fact.tiny for fact in facts)
+
+
+def _of_shown(reader: Reader, facts: Sequence[Fact]) -> tuple[Reader, tuple[Fact, ...]]:
+    """Without the classes that `classes.txt` names and no photo shows."""
+    shown = {name for fact in facts for name in fact.classes}
+    classes = tuple(name for name in reader.classes if name in shown)
+    labels = {old: classes.index(name) for old, name in enumerate(reader.classes) if name in shown}
+    return replace(reader, classes=classes), tuple(
+        replace(fact, defects=tuple(replace(one, label=labels[one.label]) for one in fact.defects))
+        for fact in facts
+    )
 
 
 def _of_contents(facts: Sequence[Fact]) -> list[Problem]:
@@ -227,8 +242,7 @@ def _of_classes(
     """Too few photos of something; unusable photos count, as they will be put right."""
     problems: list[Problem] = []
     shown = [(set(fact.classes), fact.entry.split) for fact in facts] + [
-        ({name for name, _ in (*entry.masks, *entry.shapes)} - {CLEAN}, entry.split)
-        for entry in broken
+        (_declared(entry, classes), entry.split) for entry in broken
     ]
     if shown and all(names for names, _ in shown):
         problems.append(
@@ -254,6 +268,12 @@ def _of_classes(
                 )
             )
     return problems
+
+
+def _declared(entry: Entry, classes: Sequence[str]) -> set[str]:
+    """Classes that a photo's annotations are said to show; a label map could show any."""
+    named = {name for name, _ in (*entry.masks, *entry.shapes)} - {CLEAN}
+    return named | set(classes) if entry.labels else named
 
 
 def _digest(source: Path, facts: Sequence[Fact], shared: Sequence[str]) -> str:

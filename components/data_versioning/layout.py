@@ -7,18 +7,21 @@ Understood are, tried in this order:
 
 - COCO: one or more JSON files with `images`, `annotations` and `categories`;
 - MVTec: `train/good`, `test/<defect>`, `ground_truth/<defect>/<name>_mask.png`;
-- pairs: `images/` and `masks/` with the same names, optionally below `train`, `val`, `test`;
+- pairs: photos and, in folders called `masks` or the like, masks with the same names, optionally
+  below `train`, `val`, `test`;
 - beside: masks beside their photos, by a suffix or as a `.png` beside a `.jpg`, in one folder, in
   `train`, `val`, `test`, or in a folder a class.
 """
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from components.data_versioning.coco import coco_layout
 from components.data_versioning.decode import SUFFIXES
-from components.data_versioning.entry import ANONYMOUS, Entry, Layout, class_of, leaves
+from components.data_versioning.entry import ANONYMOUS, Layout, class_of, leaves
+from components.data_versioning.labels import with_label_maps
 from components.data_versioning.masks import beside, mvtec, pairs
 from components.data_versioning.problems import Problem
 
@@ -27,6 +30,7 @@ FORMS = (
     "pairs: images/a.jpg with masks/a.png, optionally in a folder a class, or below train/, test/",
     "class folders: Crack/a.jpg with its mask Crack/a.png, and defect-free photos in good/",
     "masks beside the images: a.png with a_mask.png, a_GT.png, a_gt.png or a_label.png",
+    "label maps: the same with values 1, 2, ... in the masks, named in classes.txt, one a line",
     "MVTec: train/good, test/<defect>, ground_truth/<defect>/<name>_mask.png",
 )
 
@@ -43,7 +47,7 @@ def layout(root: Path) -> Layout:
         )
         return Layout("empty", problems=problems)
     if found is None:
-        found = mvtec(pictures) or pairs(pictures) or beside(pictures)
+        found = with_label_maps(root, mvtec(pictures) or pairs(pictures) or beside(pictures))
     told = found.form == "COCO" and found.problems
     if not told and not (found.entries and found.classes):
         found.problems.append(
@@ -85,20 +89,13 @@ def _without_prefix(found: Layout) -> Layout:
     folders = {
         class_of(PurePosixPath(entry.file).parts[:-1]) for entry in found.entries
     } | set(found.classes)  # fmt: skip
-    folders.discard("")
-    folders.discard(ANONYMOUS)
+    folders -= {"", ANONYMOUS, *found.values}
     common = _common_start(folders)
     cut = max(common.rfind("_"), common.rfind("-")) + 1
     if cut and all(len(name) > cut for name in folders):
         new = {name: name[cut:] for name in folders}
         found.entries = [
-            Entry(
-                one.file,
-                tuple((new.get(name, name), mask) for name, mask in one.masks),
-                one.shapes,
-                one.declared,
-                one.split,
-            )
+            replace(one, masks=tuple((new.get(name, name), mask) for name, mask in one.masks))
             for one in found.entries
         ]
         found.classes = tuple(new.get(name, name) for name in found.classes)

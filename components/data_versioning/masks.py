@@ -1,25 +1,23 @@
 """Photos with mask files: image and mask folders, MVTec's form, masks beside the images."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from components.data_versioning.entry import (
     ANONYMOUS,
     CLEAN,
-    PARTS,
     Entry,
     Layout,
     class_of,
     is_clean,
     part_of,
+    role_of,
 )
 from components.data_versioning.problems import Problem
 
 _MASK_SUFFIX = re.compile(r"^(?P<stem>.+?)[_-](mask|masks|gt|label|labels)$", re.IGNORECASE)
-_IMAGES = frozenset({"images", "imgs", "image", "img"})
-_MASKS = frozenset({"masks", "mask", "ground_truth", "labels", "gt"})
 
 
 def mvtec(pictures: Sequence[str]) -> Layout | None:
@@ -33,22 +31,18 @@ def mvtec(pictures: Sequence[str]) -> Layout | None:
 
 
 def pairs(pictures: Sequence[str]) -> Layout | None:
-    """Photos in `images` folders with masks in `masks` folders, or None in another form."""
+    """Photos with their masks in folders for masks, or None in another form.
 
-    def side(file: str) -> str:
-        folders = [name.lower() for name in file.split("/")[:-1]]
-        kinds = [
-            "masks" if name in _MASKS else "images"
-            for name in folders[:2]
-            if name in _MASKS or name in _IMAGES
-        ]
-        return kinds[0] if kinds else ""
-
-    photos = [file for file in pictures if side(file) == "images"]
-    masks = [file for file in pictures if side(file) == "masks"]
+    Where there are folders for images too, only what lies in them is a photo.
+    """
+    roles = {file: {role_of(name) for name in file.split("/")[:-1]} for file in pictures}
+    masks = [file for file, roles_of_it in roles.items() if "masks" in roles_of_it]
+    rest = [file for file in pictures if file not in set(masks)]
+    photos = [file for file in rest if "images" in roles[file]] or rest
     if not photos or not masks:
         return None
-    return _paired("image and mask folders", photos, masks, keep_parts=True)
+    found = _paired("image and mask folders", photos, masks, keep_parts=True)
+    return found if any(one.masks for one in found.entries) else None
 
 
 def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_parts: bool) -> Layout:
@@ -59,11 +53,7 @@ def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_part
         stem = path.stem
         match = _MASK_SUFFIX.match(stem) if mask else None
         part = (part_of(file) or "") if keep_parts else ""
-        folders = [
-            name
-            for name in path.parts[:-1]
-            if name.lower() not in _IMAGES | _MASKS and name.lower() not in PARTS
-        ]
+        folders = [name for name in path.parts[:-1] if not role_of(name)]
         return part, "/".join(folders), match["stem"] if match else stem
 
     by_key: dict[tuple[str, str, str], list[str]] = defaultdict(list)
@@ -74,6 +64,7 @@ def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_part
         for one in {key(file, True), exact}:
             by_key[one].append(file)
             loose[one[0], one[2]].append(file)
+    alike = Counter((part, stem) for part, _, stem in (key(file, False) for file in photos))
     found = Layout(form)
     used: set[str] = set()
     for file in photos:
@@ -81,6 +72,8 @@ def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_part
         own = by_key.get((part, folder, stem), [])
         if not own and not folder:
             own = loose.get((part, stem), [])
+        if not own and alike[part, stem] == 1:
+            own = by_key.get((part, "", stem), [])
         used.update(own)
         name = class_of(folder.split("/"))
         if not own and folder and not is_clean(name):

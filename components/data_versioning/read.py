@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -13,13 +13,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from components.data_versioning.decode import Unusable, Upright, decode_mask, decode_picture
+from components.data_versioning.decode import (
+    Unusable,
+    Upright,
+    decode_labels,
+    decode_mask,
+    decode_picture,
+)
 from components.data_versioning.entry import CLEAN, Entry
 from components.data_versioning.framing import Extent
 from components.data_versioning.problems import Problem
 from components.data_versioning.shapes import check_segmentation
 from components.dataset import Image
-from components.instances import Instance, connected, decode
+from components.instances import Instance, Mask, connected, decode
 from components.store import digest_file
 
 S = TypeVar("S")
@@ -40,6 +46,7 @@ class Fact:
         width: Pixels.
         classes: Classes of its instances, in the order of the labels.
         tiny: Whether all its defects are smaller than the smallest instance.
+        other: Whether it shows defects of other classes only.
         defects: Where its instances lie.
     """
 
@@ -52,6 +59,7 @@ class Fact:
     width: int
     classes: tuple[str, ...]
     tiny: bool
+    other: bool
     defects: tuple[Extent, ...]
 
 
@@ -63,11 +71,13 @@ class Reader:
         root: The folder.
         classes: Classes to use; their order defines the labels. Other classes are not read.
         smallest: Instances of fewer pixels are dropped.
+        values: Classes of the values 1, 2, ... of label maps.
     """
 
     root: Path
     classes: tuple[str, ...]
     smallest: int
+    values: tuple[str, ...] = ()
 
     def open(self, entry: Entry) -> tuple[Image, list[Instance]]:
         """The upright picture, (height, width, 3), and its instances.
@@ -75,8 +85,8 @@ class Reader:
         Raises:
             Unusable: If the photo or one of its masks cannot be used.
         """
-        picture, instances, _, _ = self._open(entry)
-        return picture, instances
+        read = self._open(entry)
+        return read.picture, read.instances
 
     def grey(self, entry: Entry) -> NDArray[np.uint8]:
         """The upright picture in grey, (height, width)."""
@@ -86,15 +96,17 @@ class Reader:
     def fact(self, entry: Entry) -> Fact | list[Problem]:
         """The facts of a photo, or what is wrong with it and its masks."""
         files = [entry.file, *(mask for _, mask in entry.masks)]
+        files += [entry.labels] if entry.labels else []
         try:
-            picture, instances, marked, problems = self._open(entry)
+            read = self._open(entry)
         except Unusable as error:
             return [Problem(entry.file, error.problem, error.remedy)]
         except OSError as error:
             return [Problem(entry.file, f"cannot be read ({error.strerror})", "check its rights")]
-        if problems:
-            return problems
-        seen = sorted({one.label for one in instances})
+        if read.problems:
+            return read.problems
+        picture = read.picture
+        seen = sorted({one.label for one in read.instances})
         digests = tuple((file, digest_file(self.root / file)) for file in files)
         return Fact(
             id=identifier(entry.file),
@@ -107,26 +119,24 @@ class Reader:
             height=picture.shape[0],
             width=picture.shape[1],
             classes=tuple(self.classes[label] for label in seen),
-            tiny=marked and not seen,
-            defects=tuple(Extent.of(one) for one in instances),
+            tiny=read.marked and not seen,
+            other=read.other and not read.marked,
+            defects=tuple(Extent.of(one) for one in read.instances),
         )
 
-    def _open(self, entry: Entry) -> tuple[Image, list[Instance], bool, list[Problem]]:
-        """Picture, instances, whether anything is marked, and the masks' problems."""
+    def _open(self, entry: Entry) -> "_Read":
         upright = decode_picture((self.root / entry.file).read_bytes())
-        instances: list[Instance] = []
-        marked = False
-        problems: list[Problem] = []
+        read = _Read(upright.picture)
         for name, file in entry.masks:
             if name not in (CLEAN, *self.classes):
                 continue
             try:
                 mask = upright.turn(decode_mask((self.root / file).read_bytes()))
             except Unusable as error:
-                problems.append(Problem(file, error.problem, error.remedy))
+                read.problems.append(Problem(file, error.problem, error.remedy))
                 continue
             if name == CLEAN and mask.any():
-                problems.append(
+                read.problems.append(
                     Problem(
                         file,
                         "marks a defect, but lies in a folder of defect-free photos",
@@ -134,14 +144,49 @@ class Reader:
                     )
                 )
             elif name != CLEAN:
-                marked |= bool(mask.any())
-                instances += connected(mask, self.classes.index(name), self.smallest)
+                self._mark(read, name, mask)
+        if entry.labels:
+            try:
+                content = (self.root / entry.labels).read_bytes()
+                numbers = upright.turn(decode_labels(content, self.values))
+            except Unusable as error:
+                read.problems.append(Problem(entry.labels, error.problem, error.remedy))
+            else:
+                for number in np.unique(numbers[numbers > 0]):
+                    self._mark(read, self.values[number - 1], numbers == number)
         if entry.shapes:
             found = _from_shapes(entry, upright, self.classes)
-            marked |= bool(found)
-            instances += [one for one in found if int(one.mask.sum()) >= self.smallest]
-        instances.sort(key=lambda one: one.label)
-        return upright.picture, instances, marked, problems
+            read.marked |= bool(found)
+            read.instances += [one for one in found if int(one.mask.sum()) >= self.smallest]
+        read.instances.sort(key=lambda one: one.label)
+        return read
+
+    def _mark(self, read: "_Read", name: str, mask: Mask) -> None:
+        """Add a class's defects, or that there are some of another class."""
+        if name not in self.classes:
+            read.other = True
+            return
+        read.marked |= bool(mask.any())
+        read.instances += connected(mask, self.classes.index(name), self.smallest)
+
+
+@dataclass
+class _Read:
+    """A photo that was opened.
+
+    Attributes:
+        picture: It, upright.
+        instances: Its defects of the classes to use.
+        marked: Whether any pixel is marked as one of these classes.
+        other: Whether any is marked as another.
+        problems: What is wrong with its masks.
+    """
+
+    picture: Image
+    instances: list[Instance] = field(default_factory=list)
+    marked: bool = False
+    other: bool = False
+    problems: list[Problem] = field(default_factory=list)
 
 
 def identifier(file: str) -> str:

@@ -66,7 +66,7 @@ def main(chosen: argparse.Namespace) -> int:
     config = configuration(chosen)
 
     from components.data_versioning.inspect import inspect
-    from components.data_versioning.problems import BadData, table
+    from components.data_versioning.problems import BadData, told
     from components.data_versioning.source import fetched, locate_default
 
     try:
@@ -74,7 +74,7 @@ def main(chosen: argparse.Namespace) -> int:
         with fetched(data, chosen.revision) as folder:
             found = inspect(folder, config.data_versioning, config.run.fractions, config.run.seed)
     except BadData as error:
-        raise Refusal(table(error.problems)) from error
+        raise Refusal(told(error.problems)) from error
     except (ValueError, OSError) as error:
         raise Refusal(str(error)) from error
 

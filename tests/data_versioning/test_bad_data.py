@@ -1,5 +1,6 @@
 """Everything that is wrong with a folder is told at once."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from photos import draw_folder, draw_piece, expose, write
 
 from components.data_versioning.inspect import inspect
-from components.data_versioning.problems import BadData, Problem, table
+from components.data_versioning.problems import SHOWN, BadData, Problem, table, told
 from components.data_versioning.settings import DataSettings
 from components.data_versioning.shapes import check_segmentation
 from components.instances import encode
@@ -42,17 +43,61 @@ def test_all_problems_of_files_come_in_one_table(folder: Path) -> None:
     (masks / "pit" / "002.png").unlink()
 
     problems = problems_of(folder)
-    told = {one.file: one.problem for one in problems}
-    assert "cannot be read" in told["images/crack/000.png"]
-    assert "cannot be read" in told["images/crack/001.png"]
-    assert "cannot be read" in told["images/good/000.png"]
-    assert "mask is 40 x 48 pixels, its image 48 x 48" in told["masks/pit/000.png"]
-    assert "grey values (5, 10, 15, 20, ...)" in told["masks/pit/001.png"]
-    assert told["masks/pit/orphan.png"] == "mask without image"
-    assert told["images/pit/002.png"].startswith("image without mask")
+    said = {one.file: one.problem for one in problems}
+    assert "cannot be read" in said["images/crack/000.png"]
+    assert "cannot be read" in said["images/crack/001.png"]
+    assert "cannot be read" in said["images/good/000.png"]
+    assert "mask is 40 x 48 pixels, its image 48 x 48" in said["masks/pit/000.png"]
+    assert "grey values (5, 10, 15, 20, ...)" in said["masks/pit/001.png"]
+    assert said["masks/pit/orphan.png"] == "mask without image"
+    assert said["images/pit/002.png"].startswith("image without mask")
     text = table(problems, width=100)
-    assert all(file in text for file in told)
+    assert all(file in text for file in said)
     assert max(len(line) for line in text.splitlines()) <= 100
+
+
+def test_what_is_wrong_with_every_file_is_counted(folder: Path) -> None:
+    for number in range(40):
+        mask = np.full((48, 48), number + 2, np.uint8)
+        write(folder / "masks" / "pit" / f"{number:03d}.png", mask)
+    problems = problems_of(folder)
+    grey = [one for one in problems if "grey values" in one.problem]
+    orphans = [one for one in problems if one.problem == "mask without image"]
+    assert len(grey) == 3 and len(orphans) == 37
+    text = told(problems)
+    assert all(one.file in text for one in (*grey, *orphans[:SHOWN]))
+    assert f"and {37 - SHOWN} more" in text and orphans[SHOWN].file not in text
+
+    whole = Path(text.splitlines()[-1].removeprefix(f"All {len(problems)} problems: "))
+    with whole.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    whole.unlink()
+    assert [Problem(*row.values()) for row in rows] == problems
+
+
+def test_few_problems_need_no_file(folder: Path) -> None:
+    (folder / "masks" / "pit" / "000.png").unlink()
+    problems = problems_of(folder)
+    assert told(problems) == table(problems)
+
+
+def test_label_maps_without_names_and_with_too_few(tmp_path: Path) -> None:
+    for number, value in enumerate((0, 0, 0, 1, 1, 1, 2, 2, 2, 9)):
+        write(tmp_path / "images" / f"{number}.png", expose(draw_piece(number, side=48), 0))
+        mask = np.zeros((48, 48), np.uint8)
+        mask[10:30, 10:30] = value
+        write(tmp_path / "labels" / f"{number}.png", mask)
+    assert {one.file for one in problems_of(tmp_path)} == {
+        f"labels/{number}.png" for number in range(6, 10)
+    }
+    assert all("classes.txt" in one.remedy for one in problems_of(tmp_path))
+    (tmp_path / "classes.txt").write_text("crack\npit\n")
+    (problem,) = problems_of(tmp_path)
+    assert problem.file == "labels/9.png"
+    assert problem.problem == "label map with the values 9; classes.txt names 1 to 2"
+    for bad in ("", "crack\ncrack\n"):
+        (tmp_path / "classes.txt").write_text(bad)
+        assert "classes.txt" in {one.file for one in problems_of(tmp_path)}
 
 
 def test_a_soft_edge_is_no_grey_mask(folder: Path) -> None:
@@ -111,17 +156,17 @@ def test_one_image_in_two_parts_and_a_class_without_training_images(tmp_path: Pa
         write(part / "images" / f"{number}.png", expose(piece, 0))
         write(part / "masks" / f"{number}.png", piece.mask.astype(np.uint8) * 255)
     write(tmp_path / "train" / "images" / "copy.png", expose(draw_piece(1, "pit", 48), 0))
-    told = {one.file: one.problem for one in problems_of(tmp_path)}
-    assert "the same image as test/images/1.png" in told["train/images/copy.png"]
-    assert told["defect"] == "class without training images"
+    said = {one.file: one.problem for one in problems_of(tmp_path)}
+    assert "the same image as test/images/1.png" in said["train/images/copy.png"]
+    assert said["defect"] == "class without training images"
 
 
 def test_paths_that_leave_the_folder(folder: Path, tmp_path: Path) -> None:
     write(tmp_path / "secret.png", np.zeros((48, 48, 3), np.uint8))
     (folder / "images" / "good" / "link.png").symlink_to(tmp_path / "secret.png")
     (folder / "more").symlink_to(tmp_path)
-    told = {one.file: one.problem for one in problems_of(folder)}
-    assert told == {
+    said = {one.file: one.problem for one in problems_of(folder)}
+    assert said == {
         "images/good/link.png": "the path leaves the folder",
         "more": "the path leaves the folder",
     }

@@ -11,6 +11,7 @@ from photos import write
 from PIL import Image as Pillow
 from pycocotools import mask as rle
 
+from components.data_versioning.entry import is_clean, role_of
 from components.data_versioning.inspect import Survey, inspect, survey
 from components.data_versioning.settings import DataSettings
 from components.dataset import Image, read_image
@@ -72,6 +73,33 @@ def as_pairs_in_parts(root: Path, shots: list[Shot]) -> None:
         write(part / "images" / (name or "ok") / f"{number}.png", picture)
         if name:
             write(part / "masks" / name / f"{number}.png", mask.astype(np.uint8) * 255)
+
+
+def as_folders_of_masks(root: Path, shots: list[Shot]) -> None:
+    """Photos in folders of parts and classes, their masks in folders below, as DAGM's are."""
+    for number, (name, picture, mask) in enumerate(shots):
+        part = root / (name or "NODefect_images") / ("Train", "Val", "Test")[number % 3]
+        write(part / f"{number:04d}.png", picture)
+        if name:
+            write(part / "Label" / f"{number:04d}_label.png", mask.astype(np.uint8) * 255)
+
+
+def as_masks_of_all_classes(root: Path, shots: list[Shot]) -> None:
+    """One folder of masks for photos in a folder a class, as AITEX's are."""
+    for number, (name, picture, mask) in enumerate(shots):
+        write(root / f"{name or 'NODefect'}_images" / f"{number:04d}.png", picture)
+        if name:
+            write(root / "Mask_images" / f"{number:04d}_mask.png", mask.astype(np.uint8) * 255)
+
+
+def as_label_maps(root: Path, shots: list[Shot]) -> None:
+    """One mask a photo, whose values are numbers of classes, as mmsegmentation has them."""
+    for number, (name, picture, mask) in enumerate(shots):
+        part = ("training", "validation", "test")[number % 3]
+        write(root / "images" / part / f"{number:04d}.png", picture)
+        value = {"": 0, "crack": 1, "pit": 3}[name]
+        write(root / "annotations" / part / f"{number:04d}.png", mask.astype(np.uint8) * value)
+    (root / "classes.txt").write_text("_background_\ncrack\nrust\npit\n")
 
 
 def coco(shots: list[Shot], numbers: range, compressed: bool) -> dict[str, object]:
@@ -136,6 +164,9 @@ def defects(found: Survey, anonymous: bool) -> dict[str, list[tuple[str, int, ob
         (as_mvtec, set()),
         (as_pairs, set()),
         (as_pairs_in_parts, {"train", "val", "test"}),
+        (as_folders_of_masks, {"train", "val", "test"}),
+        (as_masks_of_all_classes, set()),
+        (as_label_maps, {"train", "val", "test"}),
         (as_coco, set()),
         (as_coco_in_parts, {"train", "val", "test"}),
     ],
@@ -151,6 +182,49 @@ def test_forms_agree(
     assert set(found.reader.classes) <= {"crack", "pit", "defect"}
     assert defects(found, anonymous) == defects(expected, anonymous)
     assert {fact.entry.split for fact in found.facts} - {None} == parts
+
+
+def test_label_maps_of_chosen_classes(photo_folder: Path, tmp_path: Path) -> None:
+    shots = shots_of(photo_folder)
+    as_label_maps(tmp_path, shots)
+    found = survey(tmp_path, DataSettings(classes=("pit",)))
+    # Photos of cracks alone are left out, not taken for defect-free.
+    assert {fact.classes for fact in found.facts} == {(), ("pit",)}
+    assert (len(found.facts), found.tiny) == (24, 0)
+    both = shots[0][2].astype(np.uint8) | np.roll(shots[0][2], 24, 0).astype(np.uint8) * 2
+    write(tmp_path / "annotations" / "training" / "0000.png", both)
+    facts = {one.entry.file: one for one in survey(tmp_path, DataSettings()).facts}
+    assert facts["images/training/0000.png"].classes == ("crack", "rust")
+
+
+def test_the_names_of_label_maps_enter_the_digest(photo_folder: Path, tmp_path: Path) -> None:
+    as_label_maps(tmp_path, shots_of(photo_folder))
+    before = inspect(tmp_path, DataSettings(classes=("pit",)), (1.0,), 0).digest
+    (tmp_path / "classes.txt").write_text("split\nrust\npit\n")
+    assert inspect(tmp_path, DataSettings(classes=("pit",)), (1.0,), 0).digest != before
+
+
+def test_one_name_is_that_of_all_masks(photo_folder: Path, tmp_path: Path) -> None:
+    as_suffixes(tmp_path, shots_of(photo_folder))
+    (tmp_path / "classes.txt").write_text("flaw\n")
+    found = survey(tmp_path, DataSettings())
+    assert found.reader.classes == ("flaw",)
+    assert sum(bool(fact.defects) for fact in found.facts) == 24
+
+
+@pytest.mark.parametrize(
+    ("folder", "role", "clean"),
+    [
+        ("masks", "masks", False), ("Ground Truth", "masks", False), ("train_lab", "masks", False),
+        ("Mask_images", "masks", False), ("gt_1", "masks", False), ("test_img", "images", False),
+        ("JPEGImages", "images", False), ("Train", "part", False), ("data", "part", False),
+        ("label_torn", "", False), ("ground", "", False), ("crack", "", False), ("7", "", False),
+        ("MT_Free", "", True), ("defect-free", "", True), ("No Defects", "", True),
+        ("NODefect_images", "", True), ("NOT_OK", "", False), ("not good", "", False),
+    ],
+)  # fmt: skip
+def test_what_a_folder_is_for(folder: str, role: str, clean: bool) -> None:
+    assert (role_of(folder), is_clean(folder)) == (role, clean)
 
 
 def test_coco_categories_keep_the_order_of_their_ids(photo_folder: Path, tmp_path: Path) -> None:
