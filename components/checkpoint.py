@@ -40,14 +40,15 @@ class Checkpoint:
     def save(self, step: int) -> None:
         """Write the state after `step` optimiser steps aside, then rename."""
         self.step = step
+        # What lies in this machine's memory is not copied: a large model's state would not fit.
         tensors: dict[str, Tensor] = {}
         for name, module in self.modules.items():
             for one, value in module.state_dict().items():
-                tensors[f"{name}/{one}"] = value.detach().cpu().clone().contiguous()
+                tensors[f"{name}/{one}"] = value.detach().cpu().contiguous()
         for index, state in self.optimizer.state_dict()["state"].items():
             for one, value in state.items():
-                copied = torch.as_tensor(value).detach().cpu().clone()
-                tensors[f"optimizer/{index}/{one}"] = copied.contiguous()
+                kept = torch.as_tensor(value).detach().cpu()
+                tensors[f"optimizer/{index}/{one}"] = kept.contiguous()
         aside = self.path.with_suffix(".part")
         save_file(tensors, aside, {"step": str(step), CURVES: json.dumps(self.curves)})
         aside.replace(self.path)

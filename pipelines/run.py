@@ -24,6 +24,7 @@ from pipelines.config import Config
 from pipelines.console import Console
 from pipelines.docker import EngineFailed, containers, named_files
 from pipelines.machine import cores, lanes
+from pipelines.memory import most
 from pipelines.notices import Collector, Notice, TrackerOf
 from pipelines.revision import git_revision
 from pipelines.valvano import pipeline
@@ -146,12 +147,13 @@ def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
     """KFP's runner, and where the tasks find the photos: `data` and `revision`."""
     from kfp import local
 
+    at_once = lanes(most(request.config))
     environment = {
         STORE: str(request.store),
         SPOOL: str(request.out / _SPOOL_FOLDER),
-        LANES: str(_prepared(request.store / "lanes", lanes())),
+        LANES: str(_prepared(request.store / "lanes", at_once)),
         "PYTHONUNBUFFERED": "1",
-        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(cores() // lanes()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(cores() // at_once),
         **{name: os.environ.get(name, value) for name, value in _MEMORY.items()},
     }
     if request.runner == "subprocess":

@@ -152,11 +152,13 @@ def copy(folder: Path, out: Path) -> None:
 
 
 def parameters(folder: Path) -> dict[str, int]:
-    """Number of parameters of every part that has some."""
+    """Number of parameters of every part that has some; 0 of one that has no files."""
     counts: dict[str, int] = {}
     for part in WEIGHTS:
         counts[part] = 0
         for path in sorted((folder / part).glob("*.safetensors")):
+            if _is_variant(path.name):
+                continue
             with safe_open(path, "np") as tensors:
                 for name in tensors.keys():
                     size = 1

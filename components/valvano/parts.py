@@ -165,6 +165,12 @@ def load(folder: Path, on: Device, exact: Container[str] = ()) -> Parts:
                 "are not read because they can run code"
             )
 
+    vae = _read(_AUTOENCODERS[name], folder / "vae")
+    if name == "AutoencoderKL":
+        # Decoding a picture of 512 pixels takes 1.3 GB; a batch at once would take more than all
+        # else together, and is no faster.
+        vae.enable_slicing()
+
     def put(part: str, network: Any) -> Any:
         if part == "vae" or part in exact:
             return on.trained(network).eval().requires_grad_(False)
@@ -174,7 +180,7 @@ def load(folder: Path, on: Device, exact: Container[str] = ()) -> Parts:
         folder=folder,
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True),
         text_encoder=put("text_encoder", _read(CLIPTextModel, folder / "text_encoder", "dtype")),
-        vae=put("vae", _read(_AUTOENCODERS[name], folder / "vae")),
+        vae=put("vae", vae),
         unet=put("unet", _read(UNet2DConditionModel, folder / "unet")),
         on=on,
     )

@@ -1,15 +1,12 @@
 """What `defectory run` says before it starts."""
 
-from pathlib import Path
-
 from rich.console import Console
 from rich.table import Table
 
-from components.base_model.settings import EMBEDDED
 from components.data_versioning.inspect import Inspection
-from pipelines.config import Config
 from pipelines.estimate import estimate
-from pipelines.machine import accelerated, lanes
+from pipelines.machine import accelerated, lanes, room
+from pipelines.memory import most
 from pipelines.overrides import describe
 from pipelines.run import Request
 
@@ -21,26 +18,34 @@ def announce(request: Request, found: Inspection) -> None:
     # Names of folders and classes, and patterns over paths, may look like markup.
     console = Console(markup=False, emoji=False, highlight=False)
     console.print(f"data      {request.data}\n          {_summary(found)}\nresults   {request.out}")
+    at_once = lanes(most(config))
     lines, origin = estimate(
         config,
         found.photos,
-        _base_bytes(config),
         request.store,
-        lanes(),
+        at_once,
         accelerated=accelerated(),
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("step", "what"):
         table.add_column(heading)
-    for heading in ("tasks", "time", "disk"):
+    for heading in ("tasks", "time", "memory", "disk"):
         table.add_column(heading, justify="right")
     for line in lines:
-        table.add_row(line.step, line.what, str(line.tasks), _time(line.seconds), _size(line.bytes))
+        cells = (line.tasks, _time(line.seconds), _size(line.memory), _size(line.bytes))
+        table.add_row(line.step, line.what, *map(str, cells))
     seconds = [line.seconds for line in lines]
     total = None if None in seconds else sum(one for one in seconds if one is not None)
-    table.add_row("", "", "", _time(total), _size(sum(line.bytes for line in lines)))
+    needed = max(line.memory for line in lines)
+    disk = sum(line.bytes for line in lines)
+    table.add_row("", "", "", _time(total), _size(needed * at_once), _size(disk))
     console.print(table)
-    console.print(f"{origin}; finished steps are not done again\n")
+    console.print(f"{origin}; {_side_by_side(at_once)}finished steps are not done again\n")
+    if not accelerated() and needed > room():
+        console.print(
+            f"a step may need {_size(needed)} of memory, and this machine has {_size(room())}: it "
+            "may be ended in the middle; take a smaller batch, or a machine with more\n"
+        )
     console.print(values + "\n", style="dim")
 
 
@@ -53,20 +58,18 @@ def _summary(found: "Inspection") -> str:
     )
 
 
-def _base_bytes(config: Config) -> int:
-    source = Path(config.base_model.source)
-    if config.base_model.source == EMBEDDED:
-        return 15_000_000
-    if not source.is_dir():
-        return 0
-    return sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+def _side_by_side(at_once: int) -> str:
+    return "two tasks compute at once; " if at_once > 1 else ""
 
 
 def _time(seconds: float | None) -> str:
     if seconds is None:
         return "?"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
+    hours, days = minutes // 60, minutes / (24 * 60)
+    if minutes < 100:
+        return f"{minutes}:{rest:02d}"
+    return f"{hours} h {minutes % 60} min" if hours < 48 else f"{days:.0f} days"
 
 
 def _size(count: int) -> str:

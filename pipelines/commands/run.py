@@ -109,10 +109,17 @@ def _bad_paths(chosen: argparse.Namespace) -> list[str]:
     if chosen.revision and not (data or "data.dvc").endswith(".dvc"):
         problems.append(f"--revision {chosen.revision}: only a .dvc file has revisions")
     problems += _bad_out(_out(chosen), data)
-    base = chosen.base_model
-    if base and base.startswith((".", "/")) and not Path(base).is_dir():
-        problems.append(f"--base-model {base}: there is no such folder")
+    problems += _bad_base(chosen.base_model) if chosen.base_model else []
     return problems
+
+
+def _bad_base(base: str) -> Iterator[str]:
+    from components.base_model.folder import problems
+
+    if Path(base).is_dir():
+        yield from (f"--base-model {base}: {problem}" for problem in problems(Path(base)))
+    elif base.startswith((".", "/", "~")):
+        yield f"--base-model {base}: there is no such folder"
 
 
 def _bad_data(data: str) -> Iterator[str]:

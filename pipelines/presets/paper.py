@@ -19,7 +19,7 @@ CONFIG = Config(
         source="stable-diffusion-v1-5/stable-diffusion-v1-5",
         revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
     ),
-    prior=PriorSettings(images=200, steps=50, guidance=7.5, batch=8),
+    prior=PriorSettings(images=200, steps=50, guidance=7.5, batch=8, bf16=True),
     # DreamBooth's guide: 800 steps of one photo at 5e-6.
     dreambooth=DreamBoothSettings(
         steps=800, batch=1, learning_rate=5e-6, bf16=True, gradient_checkpointing=True

@@ -13,7 +13,7 @@ QUICK = preset("quickstart")
 def _seconds(
     config: Config, store: Path, step: str, lanes: int = 1, accelerated: bool = False
 ) -> float | None:
-    lines, _ = estimate(config, 100, 10_000_000, store, lanes, accelerated)
+    lines, _ = estimate(config, 100, store, lanes, accelerated)
     (line,) = [line for line in lines if line.step == step]
     return line.seconds
 
@@ -35,7 +35,7 @@ def _finished(store: Path, steps: int, seconds: float) -> None:
 
 
 def test_every_step_of_the_configuration_has_a_row(tmp_path: Path) -> None:
-    lines, _ = estimate(QUICK, 100, 10_000_000, tmp_path, 2, False)
+    lines, _ = estimate(QUICK, 100, tmp_path, 2, False)
 
     assert {line.step for line in lines} == set(Config.model_fields) - {"run"} | {"synthetic_set"}
 
@@ -84,3 +84,35 @@ def test_three_tasks_in_two_lanes_take_as_long_as_two_in_one(tmp_path: Path) -> 
 
     assert len(QUICK.run.fractions) == 3
     assert after and abs(after - 2 * 5000) < 0.1 * after
+
+
+def test_a_model_of_stable_diffusion_s_size_takes_its_time(tmp_path: Path) -> None:
+    tiny = override(QUICK, ["data_versioning.resolution=512"])
+    large = override(tiny, ["base_model.source=owner/name", f"base_model.revision={'0' * 40}",
+                            "hypernetwork.start=copy"])  # fmt: skip
+    # Seconds that one step of four images took on two cores, a model of its shape: some 200.
+    steps = QUICK.hypernetwork.steps * len(QUICK.run.fractions) * QUICK.hypernetwork.batch / 4
+
+    seconds = _seconds(large, tmp_path, "hypernetwork", lanes=1)
+
+    assert seconds and 100 < seconds / steps < 1000
+    assert seconds > 20 * (_seconds(tiny, tmp_path, "hypernetwork", lanes=1) or 0)
+
+
+def test_a_rate_measured_with_the_small_model_is_none_of_the_large_one(tmp_path: Path) -> None:
+    _finished(tmp_path, steps=QUICK.hypernetwork.steps, seconds=50)
+    large = override(QUICK, ["base_model.source=owner/name", f"base_model.revision={'0' * 40}",
+                             "hypernetwork.start=copy"])  # fmt: skip
+
+    small, big = (_seconds(one, tmp_path, "hypernetwork") for one in (QUICK, large))
+
+    assert small and big and big > 50 * small
+
+
+def test_disk_follows_from_the_model_that_every_fraction_leaves(tmp_path: Path) -> None:
+    lines, _ = estimate(preset("paper"), 100, tmp_path, 1, True)
+    disk = {line.step: line.bytes for line in lines}
+
+    assert disk["base_model"] > 4e9
+    # Three models of 4.3 GB, and one checkpoint with two moments beside the weights.
+    assert 20e9 < disk["dreambooth"] < 26e9

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.machine import cores
+from pipelines.machine import cores, lanes, room
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,28 @@ def test_cores_that_this_process_may_not_use_do_not_count(tmp_path: Path) -> Non
         assert cores(tmp_path) == 1
     finally:
         os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"memory.max": "1000000\n"}, 1_000_000),
+        ({"memory/memory.limit_in_bytes": "2000000\n"}, 2_000_000),
+        ({"memory.max": "max\n"}, None),
+        ({}, None),
+    ],
+)
+def test_a_container_s_memory_counts(
+    files: Mapping[str, str], limit: int | None, tmp_path: Path
+) -> None:
+    (tmp_path / "memory").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert room(tmp_path) == (limit or whole)
+
+
+def test_two_tasks_compute_at_once_only_if_both_fit() -> None:
+    assert lanes(room()) == 1
+    assert lanes(1_000_000) == lanes()

@@ -195,3 +195,32 @@ def test_what_looks_like_markup_is_shown_as_it_is(
     assert "photos[of][/mine]" in whole
     assert "[bold]pit12" in whole
     assert pattern in whole
+
+
+def test_a_base_model_that_is_none_is_told_before_anything_is_done(
+    photo_folder: Path, defectory_run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+
+    code, said, error = defectory_run(
+        "--data", str(photo_folder), "--out", str(tmp_path / "out"),
+        "--base-model", str(tmp_path / "model"),
+    )  # fmt: skip
+
+    assert (code, said) == (2, "")
+    assert "names the class 'FluxPipeline'" in error
+    assert "vae/ is missing" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_memory_that_is_not_there_is_told(
+    photo_folder: Path, defectory_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--data", str(photo_folder), "--out", str(tmp_path / "out"), "--dry-run")
+    _, enough, _ = defectory_run(*words)
+    monkeypatch.setattr("pipelines.commands.announcement.room", lambda: 500_000_000)
+    _, little, _ = defectory_run(*words)
+
+    assert "memory, and this machine has" not in " ".join(enough.split())
+    assert "this machine has 500 MB" in " ".join(little.split())

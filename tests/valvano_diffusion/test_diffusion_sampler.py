@@ -207,3 +207,17 @@ def test_what_is_to_be_trained_is_not_rounded(base):
     assert {one.dtype for one in exact.text_encoder.parameters()} == {torch.bfloat16}
     assert {one.dtype for one in load(base("stable"), half).unet.parameters()} == {torch.bfloat16}
     assert not any(one.requires_grad for one in exact.unet.parameters())
+
+
+def test_a_large_autoencoder_has_one_picture_in_memory_at_a_time(base):
+    parts = load(base("stable"), choose(False))
+    seen: list[int] = []
+    for part in (parts.vae.encoder, parts.vae.decoder):
+        part.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
+
+    pictures = [np.full((SIDE, SIDE, 3), level, np.uint8) for level in (0, 100, 200)]
+    views = parts.encode(pictures, flips=False)
+    parts.decode(torch.zeros(3, *parts.latent_shape(SIDE)))
+
+    assert len(views) == 3
+    assert seen == [1] * 6

@@ -143,3 +143,9 @@ def test_more_shards_than_images_leave_some_empty(planned, tmp_path):
     outcomes = [planned.draw(tmp_path / str(shard), shard, ROWS + 1) for shard in (0, 1)]
 
     assert sorted(one.metrics["images"] for one in outcomes) == [0, 1]
+
+
+def test_a_strength_that_is_no_step_is_told():
+    with pytest.raises(ValueError, match=r"strength=0.01 of 20 steps is none; .* 0.05 or more"):
+        SynthesisSettings(background="photo", strength=0.01, steps=20)
+    assert SynthesisSettings(background="photo", strength=0, steps=20).done == 0

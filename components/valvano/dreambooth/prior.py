@@ -33,7 +33,7 @@ def draw_prior(
         resolution: Side of the images, pixels.
         seed: Seed; image number n has noise of its own, whatever is drawn beside it.
     """
-    parts = load(base, choose(bf16=False))
+    parts = load(base, choose(settings.bf16))
     prompt = prompts.prior(noun)
     sampler = Sampler(
         parts,

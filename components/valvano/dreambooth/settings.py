@@ -25,6 +25,9 @@ class PriorSettings(Settings):
     batch: Annotated[int, Field(ge=1, le=256)] = 4
     """Images drawn at once."""
 
+    bf16: bool = False
+    """Compute in bfloat16 on a GPU; without meaning on a CPU."""
+
 
 class DreamBoothSettings(Settings):
     """Fine-tuning of the base model on a few photos of the domain."""

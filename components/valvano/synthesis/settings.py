@@ -89,10 +89,15 @@ class SynthesisSettings(Settings):
         return round(self.steps * self.strength)
 
     @model_validator(mode="after")
-    def _begins_with_a_photo(self) -> "SynthesisSettings":
+    def _can_be_drawn(self) -> "SynthesisSettings":
         if self.strength < 1 and self.background != "photo":
             raise ValueError(
                 f"strength={self.strength:g} begins with a defect laid on a photo, which "
                 f"background={self.background} does not keep; set background=photo, or strength=1"
+            )
+        if self.strength and not self.done:
+            raise ValueError(
+                f"strength={self.strength:g} of {self.steps} steps is none; set strength to "
+                f"{1 / self.steps:g} or more, or to 0 for the laid defect itself"
             )
         return self
