@@ -55,7 +55,8 @@ def scale(settings: BaseModelSettings) -> Scale:
     if not folder.is_dir():
         return STABLE_DIFFUSION
     counts = parameters(folder)
-    levels = json.loads((folder / "vae" / "config.json").read_text())["block_out_channels"]
+    config = json.loads((folder / "vae" / "config.json").read_text())
+    levels = config.get("block_out_channels", range(4))
     return Scale(
         unet=counts["unet"],
         beside=sum(counts.values()) - counts["unet"],

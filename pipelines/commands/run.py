@@ -5,9 +5,13 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.commands.options import PRESETS, add_configuration
 from pipelines.refusal import Refusal
+
+if TYPE_CHECKING:
+    from components.base_model.settings import BaseModelSettings
 
 EXAMPLES = """\
 examples:
@@ -64,6 +68,7 @@ def main(chosen: argparse.Namespace) -> int:
     from pipelines.commands.configuration import configuration
 
     config = configuration(chosen)
+    _check_base(config.base_model)
 
     from components.data_versioning.inspect import inspect
     from components.data_versioning.problems import BadData, told
@@ -109,17 +114,22 @@ def _bad_paths(chosen: argparse.Namespace) -> list[str]:
     if chosen.revision and not (data or "data.dvc").endswith(".dvc"):
         problems.append(f"--revision {chosen.revision}: only a .dvc file has revisions")
     problems += _bad_out(_out(chosen), data)
-    problems += _bad_base(chosen.base_model) if chosen.base_model else []
+    base = chosen.base_model
+    if base and base.startswith((".", "/", "~")) and not Path(base).expanduser().is_dir():
+        problems.append(f"--base-model {base}: there is no such folder")
     return problems
 
 
-def _bad_base(base: str) -> Iterator[str]:
-    from components.base_model.folder import problems
+def _check_base(settings: "BaseModelSettings") -> None:
+    """Refuse a folder that is no base model; what comes from elsewhere is checked by its step."""
+    if not settings.digest and not settings.source.startswith(("/", ".", "~")):
+        return
+    from components.base_model.folder import check
 
-    if Path(base).is_dir():
-        yield from (f"--base-model {base}: {problem}" for problem in problems(Path(base)))
-    elif base.startswith((".", "/", "~")):
-        yield f"--base-model {base}: there is no such folder"
+    try:
+        check(Path(settings.source).expanduser())
+    except ValueError as error:
+        raise Refusal(str(error)) from error
 
 
 def _bad_data(data: str) -> Iterator[str]:
