@@ -1,8 +1,7 @@
 """Photos listed by COCO instance files."""
 
-import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,20 +12,20 @@ from components.data_versioning.problems import Problem
 _KEYS = ("images", "annotations", "categories")
 
 
-def coco_layout(root: Path, files: Sequence[str], problems: list[Problem]) -> Layout | None:
-    """The photos that the COCO files among `files` list, or None if there is no such file.
+def coco_layout(root: Path, documents: Mapping[str, Any]) -> Layout | None:
+    """The photos that the COCO files among `documents` list, or None if there is no such file.
 
     Files called, or lying in folders called, train, val and test define those parts.
+
+    Args:
+        root: The folder.
+        documents: JSON documents by their path below it.
     """
-    documents: dict[str, dict[str, Any]] = {}
-    for file in files:
-        try:
-            document = json.loads((root / file).read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            problems.append(Problem(file, f"cannot be read as JSON ({error})", "export it again"))
-            continue
-        if isinstance(document, dict) and all(isinstance(document.get(k), list) for k in _KEYS):
-            documents[file] = document
+    documents = {
+        file: document
+        for file, document in documents.items()
+        if isinstance(document, dict) and all(isinstance(document.get(k), list) for k in _KEYS)
+    }
     if not documents:
         return None
     found = Layout("COCO", annotations=tuple(sorted(documents)))

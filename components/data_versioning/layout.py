@@ -6,6 +6,7 @@ the folder.
 Understood are, tried in this order:
 
 - COCO: one or more JSON files with `images`, `annotations` and `categories`;
+- labelme: a JSON file a photo with `shapes`;
 - MVTec: `train/good`, `test/<defect>`, `ground_truth/<defect>/<name>_mask.png`;
 - pairs: photos and, in folders called `masks` or the like, masks with the same names, optionally
   below `train`, `val`, `test`;
@@ -13,20 +14,24 @@ Understood are, tried in this order:
   `train`, `val`, `test`, or in a folder a class.
 """
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from components.data_versioning.coco import coco_layout
 from components.data_versioning.decode import SUFFIXES
 from components.data_versioning.entry import ANONYMOUS, Layout, class_of, leaves
+from components.data_versioning.labelme import labelme_layout
 from components.data_versioning.labels import with_label_maps
 from components.data_versioning.masks import beside, mvtec, pairs
 from components.data_versioning.problems import Problem
 
 FORMS = (
     "COCO: annotations.json (or train.json, val.json, test.json) and the images it names",
+    "labelme: a.jpg with a.json, and defect-free photos in good/",
     "pairs: images/a.jpg with masks/a.png, optionally in a folder a class, or below train/, test/",
     "class folders: Crack/a.jpg with its mask Crack/a.png, and defect-free photos in good/",
     "masks beside the images: a.png with a_mask.png, a_GT.png, a_gt.png or a_label.png",
@@ -40,7 +45,9 @@ def layout(root: Path) -> Layout:
     problems: list[Problem] = []
     files = list(_files(root, problems))
     pictures = [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
-    found = coco_layout(root, [file for file in files if file.lower().endswith(".json")], problems)
+    documents = _documents(root, files, problems)
+    found = coco_layout(root, documents) or labelme_layout(documents, pictures)
+    outlined = found is not None
     if found is None and not pictures:
         problems.append(
             Problem(".", "no pictures in the folder", "give a folder with photos and masks")
@@ -48,7 +55,7 @@ def layout(root: Path) -> Layout:
         return Layout("empty", problems=problems)
     if found is None:
         found = with_label_maps(root, mvtec(pictures) or pairs(pictures) or beside(pictures))
-    told = found.form == "COCO" and found.problems
+    told = outlined and found.problems
     if not told and not (found.entries and found.classes):
         found.problems.append(
             Problem(
@@ -59,7 +66,23 @@ def layout(root: Path) -> Layout:
         )
     found.problems = [*problems, *found.problems]
     found.entries.sort(key=lambda entry: entry.file)
-    return found if found.form == "COCO" else _without_prefix(found)
+    return found if outlined else _without_prefix(found)
+
+
+def _documents(root: Path, files: Sequence[str], problems: list[Problem]) -> dict[str, Any]:
+    """All JSON documents, without the photo that labelme writes into its own."""
+    found: dict[str, Any] = {}
+    for file in files:
+        if file.lower().endswith(".json"):
+            try:
+                found[file] = json.loads((root / file).read_bytes())
+            except (OSError, ValueError, RecursionError) as error:
+                why = f"cannot be read as JSON ({error})"
+                problems.append(Problem(file, why, "export it again"))
+            else:
+                if isinstance(found[file], dict):
+                    found[file].pop("imageData", None)
+    return found
 
 
 def _files(root: Path, problems: list[Problem]) -> Iterable[str]:
