@@ -130,8 +130,13 @@ def work_of(step: str, settings: dict[str, object], resolution: int, base: Scale
         full = _FULL if settings.get("size") == "full" else 1
         return number("steps") * number("batch") * area * full
     if step == "prior":
-        return number("steps") * number("images") * drawn
+        return number("steps") * number("images") * _passes(number("guidance")) * drawn
     return 0.0
+
+
+def _passes(guidance: float) -> int:
+    """How often a UNet computes a denoising step: guided, with the prompt and without."""
+    return 2 if guidance > 1 else 1
 
 
 def _painted(base: Scale, resolution: int) -> float:
@@ -164,7 +169,7 @@ def _work(config: Config, photos: int, base: Scale) -> Iterator[tuple[str, str, 
     yield "driver_extraction", "drivers of the annotated frames", 1, photos / 4, photos * picture
     yield (
         "prior", f"{prior.images} class images, {prior.steps} steps each", 1,
-        prior.images * prior.steps * painted, prior.images * picture,
+        prior.images * prior.steps * _passes(prior.guidance) * painted, prior.images * picture,
     )  # fmt: skip
     yield (
         "dreambooth", f"{concept.steps} steps for each of {named}", fractions,
@@ -176,9 +181,10 @@ def _work(config: Config, photos: int, base: Scale) -> Iterator[tuple[str, str, 
         fractions * (copied + unlocked) + 3 * (copied + unlocked),
     )  # fmt: skip
     yield "plan", f"{config.plan.images} images for each of {named}", fractions, drawn, 0
+    computed = config.synthesis.done * _passes(config.synthesis.guidance)
     yield (
         "synthesis", f"{drawn} images, {config.synthesis.done} steps each",
-        fractions * config.run.shards, drawn * (config.synthesis.done + _BESIDE) * painted,
+        fractions * config.run.shards, drawn * (computed + _BESIDE) * painted,
         drawn * picture,
     )  # fmt: skip
     yield "synthetic_set", "images, annotations, provenance", fractions, drawn, 0

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from components.store import RECORD
 from pipelines.config import Config
 from pipelines.estimate import estimate
@@ -55,6 +57,15 @@ def test_steps_that_a_drawing_leaves_out_take_no_time(tmp_path: Path) -> None:
     )
 
     assert part and whole and 0.3 * whole < part < 0.5 * whole
+
+
+@pytest.mark.parametrize("step", ["prior", "synthesis"])
+def test_guidance_computes_every_step_twice(tmp_path: Path, step: str) -> None:
+    changes = [f"{step}.guidance=1", f"{step}.steps=100"]
+    once = _seconds(override(QUICK, changes), tmp_path, step)
+    twice = _seconds(override(QUICK, [*changes, f"{step}.guidance=2"]), tmp_path, step)
+
+    assert once and twice and 1.8 < twice / once < 2
 
 
 def test_a_gpu_s_times_are_unknown_until_something_was_measured(tmp_path: Path) -> None:
