@@ -3,7 +3,7 @@
 Weights count by what is kept of them: in training themselves, their gradient and AdamW's two
 moments, 16 bytes in all; frozen, themselves. Activations follow from measured peaks, on a CPU in
 float32: those of the quickstart, and of single steps of a model of Stable Diffusion 1.5's shape at
-512 px. On a GPU it is the GPU's memory, and bfloat16 halves them.
+512 px. On a GPU, where nothing was measured, it is the GPU's, and bfloat16 is taken to halve them.
 """
 
 from components.base_model.scale import STABLE_DIFFUSION, Scale, scale
@@ -24,8 +24,8 @@ _CONTROL = {False: 4.0e9, True: 1.9e9}
 _DRAWN = 0.2e9
 _DECODED = 1.3e9
 """Activations of an image of 64 x 64 latent cells with a UNet of Stable Diffusion's width, bytes:
-learning the concept without and with gradient checkpointing, the condition likewise, drawing,
-decoding."""
+learning the concept without and with gradient checkpointing, the condition likewise (with it by
+the concept's share), drawing, decoding."""
 
 _SEGMENTED = {"full": 0.62e9, "small": 3.4e9}
 """The same of Mask R-CNN for an image of 512 px, by its size; the small one sees small images."""

@@ -38,9 +38,12 @@ def labelme_layout(documents: Mapping[str, Any], pictures: Sequence[str]) -> Lay
     if not files:
         return None
     found = Layout("labelme", annotations=tuple(files))
-    seen: set[str] = set()
+    # Of pictures of one stem the first: a photo is then found that was renamed, or is named by
+    # its place on another machine.
+    beside = {posixpath.splitext(one)[0]: one for one in sorted(pictures, reverse=True)}
+    known, seen = set(pictures), set[str]()
     for file, document in files.items():
-        path = _picture(file, str(document["imagePath"]), set(pictures))
+        path = _picture(file, str(document["imagePath"]), known, beside)
         if path is None:
             found.problems.append(leaves(f"{file}: {document['imagePath']}"))
             continue
@@ -59,7 +62,7 @@ def labelme_layout(documents: Mapping[str, Any], pictures: Sequence[str]) -> Lay
             found.problems.append(Problem(file, f"not usable ({error})", remedy))
         else:
             found.entries.append(entry)
-    for file in sorted(set(pictures) - seen):
+    for file in sorted(known - seen):
         if is_clean(class_of(PurePosixPath(file).parts[:-1])):
             found.entries.append(Entry(file, split=part_of(file)))
         else:
@@ -71,17 +74,13 @@ def labelme_layout(documents: Mapping[str, Any], pictures: Sequence[str]) -> Lay
     return found
 
 
-def _picture(file: str, named: str, pictures: set[str]) -> str | None:
+def _picture(file: str, named: str, known: set[str], beside: Mapping[str, str]) -> str | None:
     """Path of a file's picture, "" if it is not there, None if its name leads out of the root."""
-    folder = posixpath.dirname(file)
-    path = posixpath.normpath(posixpath.join(folder, named.replace("\\", "/")))
-    if path in pictures:
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(file), named.replace("\\", "/")))
+    if path in known:
         return path
-    stem = posixpath.splitext(file)[0]
-    beside = [one for one in pictures if posixpath.splitext(one)[0] == stem]
-    if beside:  # the photo was renamed, or named by its place on another machine
-        return min(beside)
-    return None if path.startswith(("/", "..")) else ""
+    outside = None if path.startswith(("/", "..")) else ""
+    return beside.get(posixpath.splitext(file)[0], outside)
 
 
 def _shapes(shapes: Any, size: tuple[int, int]) -> tuple[tuple[str, Any], ...]:

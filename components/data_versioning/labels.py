@@ -1,6 +1,7 @@
 """Label maps: one mask file a photo, whose values name classes as `classes.txt` lists them."""
 
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 
 from components.data_versioning.entry import ANONYMOUS, Layout
@@ -9,7 +10,8 @@ from components.data_versioning.problems import Problem
 NAMES = "classes.txt"
 """In the root: names of the values 1, 2, ..., one a line; before them may stand `background`."""
 
-_NOTHING = frozenset({"background", "_background_", "__ignore__"})
+_NOTHING = frozenset({"__ignore__", "background", "_background_"})
+"""What may stand first without being a class; labelme's lists begin with the first and the last."""
 
 
 def with_label_maps(root: Path, found: Layout) -> Layout:
@@ -25,9 +27,7 @@ def with_label_maps(root: Path, found: Layout) -> Layout:
     except (OSError, ValueError) as error:
         found.problems.append(Problem(NAMES, f"cannot be read ({error})", "save it as UTF-8 text"))
         return found
-    names = tuple(line for line in lines if line)
-    if names and names[0].lower() in _NOTHING:
-        names = names[1:]
+    names = tuple(dropwhile(lambda name: name.lower() in _NOTHING, filter(None, lines)))
     if not names or len(set(names)) < len(names):
         found.problems.append(
             Problem(NAMES, "names no class, or one twice", "write one name a line, for 1, 2, ...")

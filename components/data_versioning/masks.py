@@ -33,12 +33,18 @@ def mvtec(pictures: Sequence[str]) -> Layout | None:
 def pairs(pictures: Sequence[str]) -> Layout | None:
     """Photos with their masks in folders for masks, or None in another form.
 
-    Where there are folders for images too, only what lies in them is a photo.
+    The outermost folder for either decides. Where there are folders for images too, only what lies
+    in them is a photo.
     """
-    roles = {file: {role_of(name) for name in file.split("/")[:-1]} for file in pictures}
-    masks = [file for file, roles_of_it in roles.items() if "masks" in roles_of_it]
-    rest = [file for file in pictures if file not in set(masks)]
-    photos = [file for file in rest if "images" in roles[file]] or rest
+
+    def side(file: str) -> str:
+        roles = (role_of(name) for name in file.split("/")[:-1])
+        return next((role for role in roles if role in ("images", "masks")), "")
+
+    sides = {file: side(file) for file in pictures}
+    masks = [file for file in pictures if sides[file] == "masks"]
+    photos = [file for file in pictures if sides[file] == "images"]
+    photos = photos or [file for file in pictures if not sides[file]]
     if not photos or not masks:
         return None
     found = _paired("image and mask folders", photos, masks, keep_parts=True)

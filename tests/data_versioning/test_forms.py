@@ -99,7 +99,7 @@ def as_label_maps(root: Path, shots: list[Shot]) -> None:
         write(root / "images" / part / f"{number:04d}.png", picture)
         value = {"": 0, "crack": 1, "pit": 3}[name]
         write(root / "annotations" / part / f"{number:04d}.png", mask.astype(np.uint8) * value)
-    (root / "classes.txt").write_text("_background_\ncrack\nrust\npit\n")
+    (root / "classes.txt").write_text("__ignore__\n_background_\ncrack\nrust\npit\n")
 
 
 def coco(shots: list[Shot], numbers: range, compressed: bool) -> dict[str, object]:
@@ -182,6 +182,20 @@ def test_forms_agree(
     assert set(found.reader.classes) <= {"crack", "pit", "defect"}
     assert defects(found, anonymous) == defects(expected, anonymous)
     assert {fact.entry.split for fact in found.facts} - {None} == parts
+
+
+def test_a_folder_of_labels_among_the_images_is_a_class_s(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    shots = shots_of(photo_folder)
+    for number, (name, picture, mask) in enumerate(shots):
+        place = f"{'labels' if name else 'good'}/{number}.png"
+        write(tmp_path / "images" / place, picture)
+        if name:
+            write(tmp_path / "masks" / place, mask.astype(np.uint8) * 255)
+    found = survey(tmp_path, DataSettings())
+    assert sum(bool(fact.defects) for fact in found.facts) == 24
+    assert len(found.facts) == 36
 
 
 def test_label_maps_of_chosen_classes(photo_folder: Path, tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def test_rectangles_circles_and_groups(folder: Path) -> None:
         [
             shape("crack", [[20, 30], [10, 10]], "rectangle"),
             shape("pit", [[30, 30], [30, 36]], "circle"),
+            shape("pit", [[40, 2], [44, 6], [40, 10], [36, 6]], "oriented_rectangle"),
             shape("crack", left, group=7),
             shape("crack", right, group=7),
             shape("pit", left, group=7),
@@ -79,11 +80,12 @@ def test_rectangles_circles_and_groups(folder: Path) -> None:
         "0.png",
     )
 
-    one, grouped, circle, apart = defects(folder, "0.png")
+    one, grouped, circle, turned, apart = defects(folder, "0.png")
 
     assert one == ("crack", 200, (10, 10, 10, 20))
     assert grouped == ("crack", 72, (4, 5, 22, 6))
     assert circle[0] == "pit" and abs(circle[1] - np.pi * 36) < 8
+    assert turned[0] == "pit" and abs(turned[1] - 32) < 8
     assert apart == ("pit", 36, (4, 5, 6, 6))
 
 
