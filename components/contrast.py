@@ -56,9 +56,9 @@ def grey_stack(pictures: Sequence[Image]) -> Stack:
     return np.stack([cv2.cvtColor(one, cv2.COLOR_RGB2GRAY).reshape(-1) for one in pictures])
 
 
-def defect_free(data: Dataset, seed: int) -> list[Image] | None:
+def defect_free(data: Dataset, fraction: float, seed: int) -> list[Image] | None:
     """Some defect-free training frames to lay masks on; None where there are too few."""
-    frames = data.frames("train", defect_free=True)
+    frames = data.frames("train", fraction=fraction, defect_free=True)
     if len(frames) < FEWEST_FRAMES:
         return None
     rng = np.random.default_rng([seed, 7])

@@ -75,7 +75,7 @@ class Frame:
         split: The photo's.
         group: The photo's.
         fraction: The photo's; NaN outside the annotated training part.
-        defect_free: Whether no defect lies in it.
+        defect_free: Whether no defect lies in it, though its photo may show one elsewhere.
     """
 
     id: str
@@ -152,8 +152,8 @@ class Dataset:
 
         Args:
             split: Which part.
-            fraction: Of the annotated training part, only the subset of this fraction; without
-                meaning for the other parts and for defect-free frames, of which there are plenty.
+            fraction: Of the annotated training part, only the subset of this fraction. It has no
+                meaning for the other parts, nor for defect-free photos, of which there are plenty.
             defect_free: The defect-free frames instead of the annotated ones.
         """
         return [
@@ -161,7 +161,7 @@ class Dataset:
             for frame in self.all_frames
             if frame.split == split
             and frame.defect_free == defect_free
-            and (defect_free or split != "train" or frame.fraction <= fraction + 1e-9)
+            and not (split == "train" and frame.fraction > fraction + 1e-9)
         ]
 
     def image(self, frame: Frame) -> Image:

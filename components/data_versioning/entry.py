@@ -37,9 +37,10 @@ class Entry:
     Attributes:
         file: Path below the root.
         masks: (class, path of the mask below the root) of each of its mask files.
-        shapes: (class, COCO segmentation) of each of its COCO annotations.
+        shapes: (class, COCO segmentation) of each of its outlined defects.
         labels: Path of its label map below the root; None where it has none.
-        declared: (height, width) that COCO gives for it; None in the other forms.
+        declared: (height, width) that its outlines were drawn at; None where these are polygons
+            in shares of the upright photo's width and height.
         split: The part its folder or file says it is in; None where it says nothing.
     """
 

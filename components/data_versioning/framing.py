@@ -82,11 +82,23 @@ def squares(
     """
     if framing == "photo":
         return [_whole(size)]
-    own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
-    rng = np.random.default_rng([seed, own])
+    rng = places_of(name, seed)
     if defects:
         return list(_around(size, defects, resolution, rng))
     return [_window(size, resolution, None, rng) for _ in range(clean_windows)]
+
+
+def places_of(name: str, *seeds: int) -> np.random.Generator:
+    """Random numbers of a photo's own, by its id."""
+    own = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+    return np.random.default_rng([seeds[0], own, *seeds[1:]])
+
+
+def usual_side(
+    framing: Literal["photo", "window"], size: tuple[int, int], resolution: int
+) -> int:
+    """Side of the frames of a photo of this size, (height, width), but for large defects."""
+    return max(size) if framing == "photo" else resolution
 
 
 def cut(picture: Image, square: Square, resolution: int) -> Image:

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from components.data_versioning.bare import bare_squares
 from components.data_versioning.entry import CLEAN, Entry, Layout
+from components.data_versioning.framing import framing_of
 from components.data_versioning.layout import layout
 from components.data_versioning.named import GROUPS, column, named_groups
 from components.data_versioning.problems import BadData, Problem
@@ -175,6 +177,7 @@ def survey(source: Path, settings: DataSettings) -> Survey:
     if found.classes:
         known = [name for name in classes if name not in unknown]
         problems += _of_classes(facts, broken, known)
+    problems += _without_defect_free(facts, settings)
     groups, group_problems = named_groups(source, [fact.entry.file for fact in facts], settings)
     problems += group_problems
     if problems:
@@ -244,14 +247,6 @@ def _of_classes(
     shown = [(set(fact.classes), fact.entry.split) for fact in facts] + [
         (_declared(entry, classes), entry.split) for entry in broken
     ]
-    if shown and all(names for names, _ in shown):
-        problems.append(
-            Problem(
-                ".",
-                "no defect-free images",
-                "add photos without defects: with an all-black mask, or in a folder named good",
-            )
-        )
     given = any(split is not None for _, split in shown)
     for name in classes:
         splits = [split for names, split in shown if name in names]
@@ -268,6 +263,24 @@ def _of_classes(
                 )
             )
     return problems
+
+
+def _without_defect_free(facts: Sequence[Fact], settings: DataSettings) -> list[Problem]:
+    """Neither a defect-free photo, nor a place in any other that could stand in for one."""
+    if not facts or not all(fact.defects for fact in facts):
+        return []
+    framing = framing_of(
+        settings.framing, [(fact.height, fact.width) for fact in facts], settings.resolution
+    )
+    if any(bare_squares(fact, framing, settings.resolution, seed=0) for fact in facts):
+        return []
+    return [
+        Problem(
+            ".",
+            "no defect-free images, and no photo has room for half a frame beside its defects",
+            "add photos without defects: with an all-black mask, or in a folder named good",
+        )
+    ]
 
 
 def _declared(entry: Entry, classes: Sequence[str]) -> set[str]:

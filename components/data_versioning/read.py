@@ -47,6 +47,7 @@ class Fact:
         classes: Classes of its instances, in the order of the labels.
         tiny: Whether all its defects are smaller than the smallest instance.
         other: Whether it shows defects of other classes only.
+        complete: Whether its instances are all that is annotated in it: no other class, no speck.
         defects: Where its instances lie.
     """
 
@@ -60,6 +61,7 @@ class Fact:
     classes: tuple[str, ...]
     tiny: bool
     other: bool
+    complete: bool
     defects: tuple[Extent, ...]
 
 
@@ -121,6 +123,7 @@ class Reader:
             classes=tuple(self.classes[label] for label in seen),
             tiny=read.marked and not seen,
             other=read.other and not read.marked,
+            complete=read.complete,
             defects=tuple(Extent.of(one) for one in read.instances),
         )
 
@@ -129,6 +132,7 @@ class Reader:
         read = _Read(upright.picture)
         for name, file in entry.masks:
             if name not in (CLEAN, *self.classes):
+                read.complete = False
                 continue
             try:
                 mask = upright.turn(decode_mask((self.root / file).read_bytes()))
@@ -157,17 +161,21 @@ class Reader:
         if entry.shapes:
             found = _from_shapes(entry, upright, self.classes)
             read.marked |= bool(found)
-            read.instances += [one for one in found if int(one.mask.sum()) >= self.smallest]
+            large = [one for one in found if int(one.mask.sum()) >= self.smallest]
+            read.complete &= len(large) == len(entry.shapes)
+            read.instances += large
         read.instances.sort(key=lambda one: one.label)
         return read
 
     def _mark(self, read: "_Read", name: str, mask: Mask) -> None:
         """Add a class's defects, or that there are some of another class."""
         if name not in self.classes:
-            read.other = True
+            read.other, read.complete = True, False
             return
+        found = connected(mask, self.classes.index(name), self.smallest)
         read.marked |= bool(mask.any())
-        read.instances += connected(mask, self.classes.index(name), self.smallest)
+        read.complete &= sum(int(one.mask.sum()) for one in found) == int(mask.sum())
+        read.instances += found
 
 
 @dataclass
@@ -179,6 +187,7 @@ class _Read:
         instances: Its defects of the classes to use.
         marked: Whether any pixel is marked as one of these classes.
         other: Whether any is marked as another.
+        complete: Whether the instances are all that is annotated.
         problems: What is wrong with its masks.
     """
 
@@ -186,6 +195,7 @@ class _Read:
     instances: list[Instance] = field(default_factory=list)
     marked: bool = False
     other: bool = False
+    complete: bool = True
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -211,27 +221,37 @@ def in_order(
 
 
 def _from_shapes(entry: Entry, upright: Upright, classes: Sequence[str]) -> list[Instance]:
-    """Instances of COCO annotations, turned upright with their photo."""
-    if entry.declared not in (upright.raw, upright.picture.shape[:2]):
-        height, width = entry.declared or (0, 0)
+    """Instances of outlined defects, turned upright with their photo."""
+    size = entry.declared or upright.picture.shape[:2]
+    if size not in (upright.raw, upright.picture.shape[:2]):
         raise Unusable(
-            f"annotated at {width} x {height} pixels, but it has "
+            f"annotated at {size[1]} x {size[0]} pixels, but it has "
             f"{upright.raw[1]} x {upright.raw[0]}",
             "export the annotations for this size of the image",
         )
     found: list[Instance] = []
-    for name, segmentation in entry.shapes:
+    for name, given in entry.shapes:
         if name not in classes:
             continue
+        segmentation = given if entry.declared else _scaled(given, *size)
         try:
-            check_segmentation(segmentation, *entry.declared)
-            mask = decode(segmentation, *entry.declared)
+            check_segmentation(segmentation, *size)
+            mask = decode(segmentation, *size)
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise Unusable(
                 f"annotation that cannot be decoded ({error})",
                 "export segmentations as polygons or run-length codes, not only boxes",
             ) from error
-        mask = upright.turn(mask)
+        # Shares are of the upright photo, even where the file's has the same size.
+        mask = upright.turn(mask) if entry.declared else mask
         if mask.any():
             found.append(Instance(mask, classes.index(name)))
     return found
+
+
+def _scaled(polygons: Sequence[Sequence[float]], height: int, width: int) -> list[list[float]]:
+    """Polygons in shares of a photo, in its pixels."""
+    return [
+        [value * (height if at % 2 else width) for at, value in enumerate(polygon)]
+        for polygon in polygons
+    ]

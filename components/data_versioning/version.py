@@ -11,10 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from components.data_versioning.bare import bare_squares
 from components.data_versioning.framing import Square, cut, cut_instances, framing_of, squares
 from components.data_versioning.groups import find_groups
 from components.data_versioning.inspect import Survey, parse_fractions, survey
 from components.data_versioning.preview import write_previews
+from components.data_versioning.problems import BadData, Problem
 from components.data_versioning.read import Fact, in_order
 from components.data_versioning.settings import DataSettings
 from components.data_versioning.split import Item, Place, place, subset_size
@@ -42,7 +44,7 @@ def version(
         digest: What `inspect` found, `sha256:...`; not checked when empty.
 
     Raises:
-        BadData: If the folder has problems; all of them.
+        BadData: If the folder has problems, all of them, or a fraction has nothing defect-free.
         ValueError: If the photos are not those of the digest, or a fraction is out of range.
     """
     wanted = parse_fractions(fractions)
@@ -73,6 +75,7 @@ def version(
     )
     photos = [_photo(fact, groups[fact.id], places[fact.id]) for fact in facts]
     frames = _frames(facts, photos, framing, settings, seed)
+    _check_defect_free(frames, wanted)
     about = About(
         classes=found.reader.classes,
         resolution=settings.resolution,
@@ -145,31 +148,37 @@ def _frames(
     seed: int,
 ) -> list[Frame]:
     """All frames, in the order of their ids."""
-    frames = [
-        Frame(
-            id=f"{photo.id}-{number:02d}",
-            photo=photo.id,
-            x=x,
-            y=y,
-            side=side,
-            split=photo.split,
-            group=photo.group,
-            fraction=photo.fraction,
-            defect_free=photo.defect_free,
+    provided = {photo.split for photo in photos if photo.defect_free}
+    frames: list[Frame] = []
+    for fact, photo in zip(facts, photos, strict=True):
+        usual = squares(
+            framing,
+            (fact.height, fact.width),
+            fact.defects,
+            resolution=settings.resolution,
+            clean_windows=settings.clean_windows,
+            seed=seed,
+            name=fact.id,
         )
-        for fact, photo in zip(facts, photos, strict=True)
-        for number, (x, y, side) in enumerate(
-            squares(
-                framing,
-                (fact.height, fact.width),
-                fact.defects,
-                resolution=settings.resolution,
-                clean_windows=settings.clean_windows,
-                seed=seed,
-                name=fact.id,
+        bare = (
+            []
+            if photo.split in provided
+            else bare_squares(fact, framing, settings.resolution, seed)
+        )
+        frames += [
+            Frame(
+                id=f"{photo.id}-{number:02d}",
+                photo=photo.id,
+                x=x,
+                y=y,
+                side=side,
+                split=photo.split,
+                group=photo.group,
+                fraction=photo.fraction,
+                defect_free=photo.defect_free or number >= len(usual),
             )
-        )
-    ]
+            for number, (x, y, side) in enumerate(usual + bare)
+        ]
     return _thinned(sorted(frames, key=lambda frame: frame.id), settings.clean_ratio, seed)
 
 
@@ -183,6 +192,28 @@ def _thinned(frames: Sequence[Frame], ratio: float, seed: int) -> list[Frame]:
         order = np.random.default_rng([seed, number]).permutation(len(clean))
         dropped |= {clean[at] for at in order[most:]}
     return [one for one in frames if one.id not in dropped]
+
+
+def _check_defect_free(frames: Sequence[Frame], fractions: Sequence[float]) -> None:
+    """Raise BadData unless every fraction has a defect-free training frame to put defects on."""
+    least = [
+        -math.inf if math.isnan(frame.fraction) else frame.fraction
+        for frame in frames
+        if frame.split == "train" and frame.defect_free
+    ]
+    without = [one for one in fractions if one < min(least, default=math.inf) - 1e-9]
+    if without:
+        raise BadData(
+            [
+                Problem(
+                    percent(fraction),
+                    "the training photos of this fraction have no defect-free place to put "
+                    "defects on, and there is no defect-free photo",
+                    "add photos without defects, leave the fraction out, or take another seed",
+                )
+                for fraction in without
+            ]
+        )
 
 
 def _photo_pixels(found: Survey) -> Iterator[tuple[Image, Sequence[Instance]]]:
@@ -243,6 +274,7 @@ def _warnings(
     """What a reader must know of the data before the numbers."""
     return [
         *_about_tests(photos, about),
+        *_about_defect_free(photos, frames),
         *_about_groups(photos, about),
         *_about_fractions(photos, about),
         *(
@@ -262,14 +294,24 @@ def _about_tests(photos: Sequence[Photo], about: About) -> Iterator[str]:
             "differences between regimes are uncertain."
         )
     for split in ("train", "val", "test"):
-        if not any(photo.split == split and not photo.classes for photo in photos):
-            yield f"The {split} part has no defect-free photo."
         for name in about.classes:
             count = sum(photo.split == split and name in photo.classes for photo in photos)
             if count == 0:
                 yield f"The {split} part has no photo of class {name}."
             elif split == "test" and count < _FEW_TEST_OF_CLASS:
                 yield f"Class {name} has only {count} test photos."
+
+
+def _about_defect_free(photos: Sequence[Photo], frames: Sequence[Frame]) -> Iterator[str]:
+    for split in ("train", "val", "test"):
+        if any(photo.split == split and photo.defect_free for photo in photos):
+            continue
+        bare = sum(frame.split == split and frame.defect_free for frame in frames)
+        yield f"The {split} part has no defect-free photo" + (
+            f": {bare} squares of its annotated ones, where no defect is annotated, stand in."
+            if bare
+            else "."
+        )
 
 
 def _about_groups(photos: Sequence[Photo], about: About) -> Iterator[str]:

@@ -58,7 +58,12 @@ RULES = {
 
 
 def measure_adherence(
-    data: Dataset, synthetic: SyntheticSet, segmenter: Judge, batch: int, seed: int
+    data: Dataset,
+    synthetic: SyntheticSet,
+    segmenter: Judge,
+    fraction: float,
+    batch: int,
+    seed: int,
 ) -> tuple[Summary, list[Finding]]:
     """The adherence entry of `quality.json`, and what was seen in every image.
 
@@ -66,10 +71,11 @@ def measure_adherence(
         data: The dataset.
         synthetic: The synthetic set.
         segmenter: A segmenter trained on real photos.
+        fraction: Fraction of the real data that the set was made from.
         batch: Pictures judged at once.
         seed: Seed of the defect-free frames.
     """
-    frames = defect_free(data, seed)
+    frames = defect_free(data, fraction, seed)
     clean = look_at_clean(segmenter, frames, batch) if frames else None
     samples = synthetic_samples(synthetic, synthetic.images + synthetic.rejected)
     photos = real_samples(data, data.frames("val"))

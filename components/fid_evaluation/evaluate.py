@@ -50,7 +50,9 @@ def evaluate(
     """
     data, images = Dataset(dataset), SyntheticSet(synthetic)
     weights = find_weights(settings)
-    adherence, found = measure_adherence(data, images, Segmenter.load(judge), settings.batch, seed)
+    adherence, found = measure_adherence(
+        data, images, Segmenter.load(judge), fraction, settings.batch, seed
+    )
     document = {
         "fraction": fraction,
         **inception_distances(data, images, weights, settings, seed),

@@ -19,6 +19,11 @@ def splits(data: dict[str, Any]) -> Table:
     columns += [Column(percent(row["fraction"]), "training subset") for row in data["subsets"]]
     columns += [Column(name) for name in _PARTS.values()]
     names = [*data["classes"], None]
+    undivided = (
+        "defect-free photos are not divided: every subset has them all"
+        if data["splits"]["train"]["defect_free"]
+        else "there is none: places without a defect of each subset's own photos stand in"
+    )
     body = []
     for name in names:
         key = "defect_free" if name is None else name
@@ -26,7 +31,7 @@ def splits(data: dict[str, Any]) -> Table:
         for row in data["subsets"]:
             count = row["photos_by_class"].get(name) if name is not None else None
             cells.append(
-                Cell("–", reason="defect-free photos are not divided: every subset has them all")
+                Cell("–", reason=undivided)
                 if count is None
                 else Cell(str(count))
             )
@@ -139,7 +144,9 @@ def coverage(run: Run) -> list[dict[str, Any]]:
                 "drivers": len(drivers),
                 "most_samples": max(drivers.values(), default=0),
                 "sources": len({one.source for one in images}),
-                "sources_available": len(run.dataset.frames("train", defect_free=True)),
+                "sources_available": len(
+                    run.dataset.frames("train", fraction=part.fraction, defect_free=True)
+                ),
                 "masks": len({one.mask for one in images}),
                 "masks_available": len(run.dataset.frames("train", fraction=part.fraction)),
                 "images_by_class": {

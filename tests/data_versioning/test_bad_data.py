@@ -130,12 +130,6 @@ def test_a_marked_defect_among_the_defect_free(folder: Path) -> None:
     assert [one.file for one in problems_of(folder)] == ["masks/good/000.png"]
 
 
-def test_no_defect_free_images(folder: Path) -> None:
-    for path in (folder / "images" / "good").iterdir():
-        path.unlink()
-    assert [one.problem for one in problems_of(folder)] == ["no defect-free images"]
-
-
 def test_an_unknown_class_lists_those_found(folder: Path) -> None:
     (problem,) = problems_of(folder, classes=("crack", "dent"))
     assert (problem.file, problem.remedy) == ("dent", "choose of crack, pit")

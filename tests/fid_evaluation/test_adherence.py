@@ -171,7 +171,7 @@ def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tm
     kept = [True] * 30 + [False] * 10
     synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", kept))
 
-    entry, found = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+    entry, found = measure_adherence(data, synthetic, Dark(), 1.0, batch=8, seed=0)
 
     assert entry["n"] == 40
     assert entry["judge"]["found"] == pytest.approx(0.75, abs=0.05)
@@ -195,7 +195,7 @@ def test_no_synthetic_images(tmp_path):
     synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", [True]))
     synthetic.__dict__["images"] = []
 
-    entry, found = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+    entry, found = measure_adherence(data, synthetic, Dark(), 1.0, batch=8, seed=0)
 
     assert found == [] and entry["n"] == 0
     assert entry["judge"]["found"] is None and entry["accepted"]["share"] is None
@@ -206,7 +206,7 @@ def test_too_few_defect_free_photos_for_contrast(tmp_path):
     data = opened(write_data(tmp_path / "data", clean=18, annotated=1))
     synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", [True] * 4))
 
-    entry, _ = measure_adherence(data, synthetic, Dark(), batch=8, seed=0)
+    entry, _ = measure_adherence(data, synthetic, Dark(), 1.0, batch=8, seed=0)
 
     assert "19 defect-free" in entry["contrast_reason"]
     assert entry["accepted"]["share"] is None

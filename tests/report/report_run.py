@@ -230,7 +230,7 @@ def quality(fraction: float, made: Path, data: Dataset) -> dict[str, Any]:
         name: measure(lambda one, other: 1.5, sets, {"protocol": name}, 0, missing)
         for name in ("fid", "kid", "low_layer_fid")
     }
-    adherence, _ = measure_adherence(data, synthetic, DarkJudge(), 8, 0)
+    adherence, _ = measure_adherence(data, synthetic, DarkJudge(), 1.0, 8, 0)
     return {
         "fraction": fraction,
         **entry,

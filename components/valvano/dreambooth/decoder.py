@@ -50,8 +50,11 @@ def fit_decoder(
     Returns:
         The checkpoint, and the curve `loss_decoder`.
     """
-    kinds = [data.frames("train", fraction=fraction), data.frames("train", defect_free=True)]
-    kinds = [kind for kind in kinds if kind]
+    kinds = [
+        kind
+        for defect_free in (False, True)
+        if (kind := data.frames("train", fraction=fraction, defect_free=defect_free))
+    ]
     frames: list[Frame] = [frame for kind in kinds for frame in kind]
     photos = [data.image(frame) for frame in frames]
     shares = np.concatenate([np.full(len(kind), 1 / len(kind) / len(kinds)) for kind in kinds])

@@ -62,7 +62,7 @@ def merge(
     realised: dict[str, Realised] = {}
     instances, pairs, stands_out = [], [], []
     side, classes = data.resolution, len(data.classes)
-    frames = defect_free(data, seed) if settings.reject else None
+    frames = defect_free(data, fraction, seed) if settings.reject else None
     clean = grey_stack(frames) if frames else None
     chosen = [row.driver for row in varied(rows, data.classes, KEPT)]
     for row in track(rows, "merging", unit="images"):

@@ -85,7 +85,7 @@ def make_plan(
         ValueError: If the training part has no mask of this fraction or no defect-free frame.
     """
     data, recipe = Dataset(dataset), read_recipe(drivers)
-    clean = data.frames("train", defect_free=True)
+    clean = data.frames("train", fraction=fraction, defect_free=True)
     if not clean:
         raise ValueError(
             f"dataset {data.about.source!r} has no defect-free training frame to put defects on; "

@@ -1,0 +1,70 @@
+"""Squares of annotated photos where no defect is, for data without defect-free photos.
+
+Collections made for research often hold nothing but photos with defects. What lies beside a defect
+is the same surface, and can take a defect-free photo's place: it gives drivers, and shows false
+alarms.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from components.data_versioning.framing import Extent, Square, places_of, usual_side
+from components.data_versioning.read import Fact
+
+MOST = 8
+"""Squares of one photo."""
+
+_SHARES = (1.0, 0.75, 0.5)
+"""Sides that are tried, as shares of a usual frame's: a smaller one is seen magnified."""
+
+_APART = 1 / 24
+"""Distance of a square from a defect, as a share of its side: outlines are not exact."""
+
+
+def bare_squares(
+    fact: Fact, framing: Literal["photo", "window"], resolution: int, seed: int
+) -> list[Square]:
+    """Squares inside a photo that keep clear of the boxes of all its defects, at most `MOST`.
+
+    They are drawn one by one, and two of them overlap by less than half of their side in at least
+    one direction. The largest side that has a place is taken: that of usual frames, three quarters
+    or half of it. A photo with annotations that are not read (another class, specks) has none.
+
+    Args:
+        fact: The photo.
+        framing: How usual frames are cut.
+        resolution: Side of a frame as models see it, pixels.
+        seed: Together with the photo's id decides where the squares lie.
+    """
+    if not fact.complete:
+        return []
+    size = fact.height, fact.width
+    rng = places_of(fact.id, seed, 1)
+    for share in _SHARES:
+        side = math.ceil(share * usual_side(framing, size, resolution))
+        if side <= min(size) and (found := _of_side(size, fact.defects, side, rng)):
+            return found
+    return []
+
+
+def _of_side(
+    size: tuple[int, int], defects: Sequence[Extent], side: int, rng: np.random.Generator
+) -> list[Square]:
+    # Where the upper left corner may lie.
+    free = np.ones((size[0] - side + 1, size[1] - side + 1), bool)
+    reach = side + math.ceil(_APART * side)
+    for defect in defects:
+        left, top, width, height = defect.bounds
+        rest = reach - side
+        free[max(0, top - reach + 1) : top + height + rest,
+             max(0, left - reach + 1) : left + width + rest] = False  # fmt: skip
+    found: list[Square] = []
+    half = math.ceil(side / 2)
+    while len(found) < MOST and free.any():
+        y, x = divmod(int(rng.choice(np.flatnonzero(free))), free.shape[1])
+        found.append((x, y, side))
+        free[max(0, y - half + 1) : y + half, max(0, x - half + 1) : x + half] = False
+    return found
