@@ -45,6 +45,25 @@ _TURNS = {
 
 
 Values = TypeVar("Values", np.bool_, np.uint8)
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 .. 255."""
+
+
+@dataclass(frozen=True)
+class Legend:
+    """What label maps mean.
+
+    Attributes:
+        file: Path of the file that says it.
+        names: Classes of the values 1, 2, ...
+        colours: Theirs, where label maps are coloured; empty where they hold the values.
+        ground: Colours beside black that stand for no class.
+    """
+
+    file: str
+    names: tuple[str, ...]
+    colours: tuple[Colour, ...] = ()
+    ground: frozenset[Colour] = frozenset()
 
 
 class Unusable(Exception):
@@ -126,25 +145,54 @@ def decode_mask(content: bytes) -> Mask:
     return np.ascontiguousarray(marked)
 
 
-def decode_labels(content: bytes, classes: Sequence[str]) -> NDArray[np.uint8]:
+def decode_labels(content: bytes, legend: Legend) -> NDArray[np.uint8]:
     """The label map in a file's bytes, (height, width): 0, or the number of a class from 1.
 
     Args:
         content: The file.
-        classes: Names of the values 1, 2, ...
+        legend: What its values, or its colours, mean.
 
     Raises:
-        Unusable: If the file is no picture, is coloured, or has a value without a name.
+        Unusable: If the file is no picture, or has a value or a colour without a name.
     """
+    if legend.colours:
+        return _by_colour(content, legend)
     values = _one_channel(content)
-    nameless = sorted(set(np.unique(values).tolist()) - set(range(len(classes) + 1)))
+    nameless = sorted(set(np.unique(values).tolist()) - set(range(len(legend.names) + 1)))
     if nameless:
-        shown = ", ".join(str(one) for one in nameless[:4]) + (", ..." if nameless[4:] else "")
         raise Unusable(
-            f"label map with the values {shown}; classes.txt names 1 to {len(classes)}",
-            "name them in classes.txt, one a line, or export it anew",
+            f"label map with the values {_some(nameless)}; {legend.file} names 1 to "
+            f"{len(legend.names)}",
+            f"name them in {legend.file}, one a line, or export it anew",
         )
     return np.ascontiguousarray(values.astype(np.uint8))
+
+
+def _by_colour(content: bytes, legend: Legend) -> NDArray[np.uint8]:
+    pixels, orientation = _decode(content)
+    colours = np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1)[:, :, :3],
+                              (*pixels.shape[:2], 3)).astype(np.int64)  # fmt: skip
+    there, at = np.unique(colours @ [1 << 16, 1 << 8, 1], return_inverse=True)
+    numbers = {_code(colour): 0 for colour in {(0, 0, 0), *legend.ground}}
+    numbers |= {_code(colour): number for number, colour in enumerate(legend.colours, 1)}
+    nameless = [int(code) for code in there if int(code) not in numbers]
+    if nameless:
+        shown = _some([f"{code >> 16},{code >> 8 & 255},{code & 255}" for code in nameless])
+        raise Unusable(
+            f"label map with the colours {shown}, which {legend.file} does not name",
+            "export it anew, as PNG and without smoothing",
+        )
+    values = np.array([numbers[int(code)] for code in there], np.uint8)[at]
+    values = values.reshape(pixels.shape[:2])
+    return np.ascontiguousarray(_TURNS[orientation](values) if orientation in _TURNS else values)
+
+
+def _code(colour: Colour) -> int:
+    return colour[0] << 16 | colour[1] << 8 | colour[2]
+
+
+def _some(values: Sequence[object]) -> str:
+    return ", ".join(str(one) for one in values[:4]) + (", ..." if values[4:] else "")
 
 
 def _one_channel(content: bytes) -> NDArray[Any]:
@@ -153,7 +201,11 @@ def _one_channel(content: bytes) -> NDArray[Any]:
     if values.ndim == 3:
         colour = values[:, :, :3] if values.shape[2] >= 3 else values[:, :, :1]
         if (colour != colour[:, :, :1]).any():
-            raise Unusable("coloured mask", "save one mask a class, black with white defects")
+            raise Unusable(
+                "coloured mask",
+                "save one mask a class, black with white defects, or name the colours in "
+                "labelmap.txt",
+            )
         values = colour[:, :, 0]
     return _TURNS[orientation](values) if orientation in _TURNS else values
 

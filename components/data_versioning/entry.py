@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from components.data_versioning.decode import Legend
 from components.data_versioning.problems import Problem
 from components.dataset import Split
 
@@ -66,7 +67,7 @@ class Layout:
         entries: The photos.
         classes: Defect classes in the order of their names, or of COCO's category ids.
         annotations: Annotation files below the root that all photos share.
-        values: Classes of the values 1, 2, ... of label maps, where there are such.
+        legend: What label maps mean, where there are such.
         problems: What is wrong with the names.
     """
 
@@ -74,7 +75,7 @@ class Layout:
     entries: list[Entry] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
-    values: tuple[str, ...] = ()
+    legend: Legend | None = None
     problems: list[Problem] = field(default_factory=list)
 
 

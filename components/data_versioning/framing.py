@@ -94,9 +94,7 @@ def places_of(name: str, *seeds: int) -> np.random.Generator:
     return np.random.default_rng([seeds[0], own, *seeds[1:]])
 
 
-def usual_side(
-    framing: Literal["photo", "window"], size: tuple[int, int], resolution: int
-) -> int:
+def usual_side(framing: Literal["photo", "window"], size: tuple[int, int], resolution: int) -> int:
     """Side of the frames of a photo of this size, (height, width), but for large defects."""
     return max(size) if framing == "photo" else resolution
 

@@ -168,9 +168,9 @@ def survey(source: Path, settings: DataSettings) -> Survey:
             for name in unknown
         ]
     classes = tuple(dict.fromkeys(settings.classes)) or found.classes
-    reader = Reader(source, classes, settings.smallest_defect, found.values)
+    reader = Reader(source, classes, settings.smallest_defect, found.legend)
     facts, broken, tiny = _facts(reader, found, problems)
-    if found.values and not settings.classes:
+    if found.legend and not settings.classes:
         reader, facts = _of_shown(reader, facts)
         classes = reader.classes
     problems += _of_contents(facts)
@@ -211,7 +211,7 @@ def _facts(
 
 
 def _of_shown(reader: Reader, facts: Sequence[Fact]) -> tuple[Reader, tuple[Fact, ...]]:
-    """Without the classes that `classes.txt` names and no photo shows."""
+    """Without the classes that a legend names and no photo shows."""
     shown = {name for fact in facts for name in fact.classes}
     classes = tuple(name for name in reader.classes if name in shown)
     labels = {old: classes.index(name) for old, name in enumerate(reader.classes) if name in shown}

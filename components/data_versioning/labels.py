@@ -1,50 +1,93 @@
-"""Label maps: one mask file a photo, whose values name classes as `classes.txt` lists them."""
+"""Label maps: one mask file a photo, whose values or colours name classes.
 
+`classes.txt` in the root names the values 1, 2, ..., one a line. `labelmap.txt` names colours, as
+CVAT writes it: a line `crack:250,50,83::` a class.
+"""
+
+import re
 from dataclasses import replace
 from itertools import dropwhile
 from pathlib import Path
 
+from components.data_versioning.decode import Colour, Legend
 from components.data_versioning.entry import ANONYMOUS, Layout
 from components.data_versioning.problems import Problem
 
 NAMES = "classes.txt"
-"""In the root: names of the values 1, 2, ..., one a line; before them may stand `background`."""
+COLOURS = "labelmap.txt"
 
 _NOTHING = frozenset({"__ignore__", "background", "_background_"})
-"""What may stand first without being a class; labelme's lists begin with the first and the last."""
+"""What may be named without being a class; labelme's lists begin with the first and the last."""
+
+_COLOURED = re.compile(r"(?P<name>[^:]+):(?P<red>\d+),(?P<green>\d+),(?P<blue>\d+)(:.*)?")
 
 
 def with_label_maps(root: Path, found: Layout) -> Layout:
-    """The layout with masks of no class taken for what `classes.txt` says, if there is one.
+    """The layout with masks of no class taken for what a legend says, if there is one.
 
-    One name is that of all such masks; with several, they are label maps.
+    One name in `classes.txt` is that of all such masks; otherwise they are label maps.
     """
-    path = root / NAMES
-    if not path.is_file() or not any(one == ANONYMOUS for one in found.classes):
+    file = next((name for name in (COLOURS, NAMES) if (root / name).is_file()), None)
+    if file is None or not any(one == ANONYMOUS for one in found.classes):
         return found
     try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, ValueError) as error:
-        found.problems.append(Problem(NAMES, f"cannot be read ({error})", "save it as UTF-8 text"))
+        lines = [line.strip() for line in (root / file).read_text("utf-8-sig").splitlines()]
+        legend = _coloured(lines) if file == COLOURS else _numbered(lines)
+    except OSError as error:
+        found.problems.append(Problem(file, f"cannot be read ({error})", "save it as UTF-8 text"))
         return found
-    names = tuple(dropwhile(lambda name: name.lower() in _NOTHING, filter(None, lines)))
-    if not names or len(set(names)) < len(names):
-        found.problems.append(
-            Problem(NAMES, "names no class, or one twice", "write one name a line, for 1, 2, ...")
-        )
+    except ValueError as error:
+        found.problems.append(Problem(file, str(error), _REMEDIES[file]))
         return found
+    maps = bool(legend.colours) or len(legend.names) > 1
     for number, entry in enumerate(found.entries):
-        own = [file for name, file in entry.masks if name == ANONYMOUS]
+        own = [mask for name, mask in entry.masks if name == ANONYMOUS]
         rest = tuple(one for one in entry.masks if one[0] != ANONYMOUS)
-        if own and len(names) > 1:
+        if own and maps:
             found.problems += [
-                Problem(file, f"a second label map of {entry.file}", "keep one") for file in own[1:]
+                Problem(mask, f"a second label map of {entry.file}", "keep one") for mask in own[1:]
             ]
             found.entries[number] = replace(entry, masks=rest, labels=own[0])
         elif own:
-            found.entries[number] = replace(entry, masks=(*rest, *((names[0], one) for one in own)))
-    others = [name for name in found.classes if name not in (ANONYMOUS, *names)]
-    found.classes = (*names, *others)
-    found.values = names if len(names) > 1 else ()
-    found.annotations = (*found.annotations, NAMES)
+            named = ((legend.names[0], mask) for mask in own)
+            found.entries[number] = replace(entry, masks=(*rest, *named))
+    others = [name for name in found.classes if name not in (ANONYMOUS, *legend.names)]
+    found.classes = (*legend.names, *others)
+    found.legend = legend if maps else None
+    found.annotations = (*found.annotations, file)
     return found
+
+
+_REMEDIES = {
+    NAMES: "write one name a line, for 1, 2, ...",
+    COLOURS: "write a line `name:red,green,blue::` a class, each with a colour of its own",
+}
+
+
+def _numbered(lines: list[str]) -> Legend:
+    names = tuple(dropwhile(lambda name: name.lower() in _NOTHING, filter(None, lines)))
+    if not names or len(set(names)) < len(names):
+        raise ValueError("names no class, or one twice")
+    return Legend(NAMES, names)
+
+
+def _coloured(lines: list[str]) -> Legend:
+    names: dict[str, Colour] = {}
+    ground: set[Colour] = set()
+    for line in lines:
+        if not line or line.startswith("#"):
+            continue
+        match = _COLOURED.fullmatch(line)
+        colour = tuple(int(match[one]) for one in ("red", "green", "blue")) if match else ()
+        if not match or max(colour) > 255 or match["name"] in names:
+            raise ValueError(f"the line {line[:60]!r} names no colour, or a class twice")
+        red, green, blue = colour
+        if match["name"].lower() in _NOTHING:
+            ground.add((red, green, blue))
+        else:
+            names[match["name"]] = red, green, blue
+    if not names or len({*names.values(), (0, 0, 0), *ground}) < len(names) + len(
+        {(0, 0, 0), *ground}
+    ):
+        raise ValueError("names no class, or one colour twice")
+    return Legend(COLOURS, tuple(names), tuple(names.values()), frozenset(ground))

@@ -1,7 +1,7 @@
 """Finds the form of a folder of photos and lists the photos with their annotations.
 
-Nothing is opened here but text and JSON files: this module looks at names. It never follows a name out of
-the folder.
+Nothing is opened here but text and JSON files: this module looks at names. It never follows a name
+out of the folder.
 
 Understood are, tried in this order:
 
@@ -39,6 +39,7 @@ FORMS = (
     "class folders: Crack/a.jpg with its mask Crack/a.png, and defect-free photos in good/",
     "masks beside the images: a.png with a_mask.png, a_GT.png, a_gt.png or a_label.png",
     "label maps: the same with values 1, 2, ... in the masks, named in classes.txt, one a line",
+    "coloured label maps: the same with colours in the masks, named in labelmap.txt",
     "MVTec: train/good, test/<defect>, ground_truth/<defect>/<name>_mask.png",
 )
 
@@ -119,7 +120,7 @@ def _without_prefix(found: Layout) -> Layout:
     folders = {
         class_of(PurePosixPath(entry.file).parts[:-1]) for entry in found.entries
     } | set(found.classes)  # fmt: skip
-    folders -= {"", ANONYMOUS, *found.values}
+    folders -= {"", ANONYMOUS, *(found.legend.names if found.legend else ())}
     common = _common_start(folders)
     cut = max(common.rfind("_"), common.rfind("-")) + 1
     if cut and all(len(name) > cut for name in folders):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.data_versioning.decode import (
+    Legend,
     Unusable,
     Upright,
     decode_labels,
@@ -73,13 +74,13 @@ class Reader:
         root: The folder.
         classes: Classes to use; their order defines the labels. Other classes are not read.
         smallest: Instances of fewer pixels are dropped.
-        values: Classes of the values 1, 2, ... of label maps.
+        legend: What label maps mean.
     """
 
     root: Path
     classes: tuple[str, ...]
     smallest: int
-    values: tuple[str, ...] = ()
+    legend: Legend | None = None
 
     def open(self, entry: Entry) -> tuple[Image, list[Instance]]:
         """The upright picture, (height, width, 3), and its instances.
@@ -149,15 +150,15 @@ class Reader:
                 )
             elif name != CLEAN:
                 self._mark(read, name, mask)
-        if entry.labels:
+        if entry.labels and self.legend:
             try:
                 content = (self.root / entry.labels).read_bytes()
-                numbers = upright.turn(decode_labels(content, self.values))
+                numbers = upright.turn(decode_labels(content, self.legend))
             except Unusable as error:
                 read.problems.append(Problem(entry.labels, error.problem, error.remedy))
             else:
                 for number in np.unique(numbers[numbers > 0]):
-                    self._mark(read, self.values[number - 1], numbers == number)
+                    self._mark(read, self.legend.names[number - 1], numbers == number)
         if entry.shapes:
             found = _from_shapes(entry, upright, self.classes)
             read.marked |= bool(found)

@@ -30,11 +30,7 @@ def splits(data: dict[str, Any]) -> Table:
         cells = [Cell("defect-free" if name is None else name)]
         for row in data["subsets"]:
             count = row["photos_by_class"].get(name) if name is not None else None
-            cells.append(
-                Cell("–", reason=undivided)
-                if count is None
-                else Cell(str(count))
-            )
+            cells.append(Cell("–", reason=undivided) if count is None else Cell(str(count)))
         for part in _PARTS:
             of = data["splits"][part]
             count = of["defect_free"] if name is None else of["photos_by_class"][key]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from photos import draw_folder, expose, draw_piece, write
+from photos import draw_folder, draw_piece, expose, write
 
 from components.data_versioning.bare import MOST, bare_squares
 from components.data_versioning.entry import Entry

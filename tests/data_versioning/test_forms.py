@@ -13,6 +13,7 @@ from pycocotools import mask as rle
 
 from components.data_versioning.entry import is_clean, role_of
 from components.data_versioning.inspect import Survey, inspect, survey
+from components.data_versioning.problems import BadData
 from components.data_versioning.settings import DataSettings
 from components.dataset import Image, read_image
 from components.instances import Mask, connected
@@ -102,6 +103,27 @@ def as_label_maps(root: Path, shots: list[Shot]) -> None:
     (root / "classes.txt").write_text("__ignore__\n_background_\ncrack\nrust\npit\n")
 
 
+PURPLE, RED = (61, 61, 245), (250, 50, 83)
+
+
+def as_cvat(root: Path, shots: list[Shot]) -> None:
+    """Coloured label maps as CVAT exports them, half of them with a palette."""
+    for number, (name, picture, mask) in enumerate(shots):
+        write(root / "JPEGImages" / f"{number:04d}.png", picture)
+        colours = np.zeros((*mask.shape, 3), np.uint8)
+        colours[mask] = PURPLE if name == "crack" else RED
+        for folder in ("SegmentationClass", "SegmentationObject"):
+            path = root / folder / f"{number:04d}.png"
+            path.parent.mkdir(exist_ok=True)
+            painted = Pillow.fromarray(colours)
+            (painted.quantize(4) if number % 2 else painted).save(path)
+    lines = ("# label:color_rgb:parts:actions", "background:0,0,0::", "rust:1,2,3::",
+             "pit:250,50,83::", "crack:61,61,245::")  # fmt: skip
+    (root / "labelmap.txt").write_text("\n".join(lines) + "\n")
+    (root / "ImageSets" / "Segmentation").mkdir(parents=True)
+    (root / "ImageSets" / "Segmentation" / "default.txt").write_text("0000\n0001\n")
+
+
 def coco(shots: list[Shot], numbers: range, compressed: bool) -> dict[str, object]:
     images, annotations = [], []
     for number in numbers:
@@ -167,6 +189,7 @@ def defects(found: Survey, anonymous: bool) -> dict[str, list[tuple[str, int, ob
         (as_folders_of_masks, {"train", "val", "test"}),
         (as_masks_of_all_classes, set()),
         (as_label_maps, {"train", "val", "test"}),
+        (as_cvat, set()),
         (as_coco, set()),
         (as_coco_in_parts, {"train", "val", "test"}),
     ],
@@ -216,6 +239,29 @@ def test_the_names_of_label_maps_enter_the_digest(photo_folder: Path, tmp_path: 
     before = inspect(tmp_path, DataSettings(classes=("pit",)), (1.0,), 0).digest
     (tmp_path / "classes.txt").write_text("split\nrust\npit\n")
     assert inspect(tmp_path, DataSettings(classes=("pit",)), (1.0,), 0).digest != before
+
+
+def test_a_colour_without_a_name_is_told(photo_folder: Path, tmp_path: Path) -> None:
+    as_cvat(tmp_path, shots_of(photo_folder))
+    legend = (tmp_path / "labelmap.txt").read_text()
+    (tmp_path / "labelmap.txt").write_text(legend.replace("61,61,245", "61,61,246"))
+    with pytest.raises(BadData) as caught:
+        survey(tmp_path, DataSettings())
+    said = {one.problem for one in caught.value.problems}
+    assert "label map with the colours 61,61,245, which labelmap.txt does not name" in said
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["crack:1,2,300::", "crack", "background:0,0,0::", "crack:1,2,3::\npit:1,2,3::",
+     "crack:0,0,0::", "crack:1,2,3::\ncrack:1,2,4::"],
+)  # fmt: skip
+def test_a_legend_of_colours_that_is_none(photo_folder: Path, tmp_path: Path, lines: str) -> None:
+    as_cvat(tmp_path, shots_of(photo_folder))
+    (tmp_path / "labelmap.txt").write_text(lines + "\n")
+    with pytest.raises(BadData) as caught:
+        survey(tmp_path, DataSettings())
+    assert "labelmap.txt" in {one.file for one in caught.value.problems}
 
 
 def test_one_name_is_that_of_all_masks(photo_folder: Path, tmp_path: Path) -> None:
