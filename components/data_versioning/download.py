@@ -125,6 +125,9 @@ class _Fetch:
             raise self._failure(f"cannot read {self._manifest}: {_reason(error)}") from error
         if not listed:
             raise self._failure(f"{self._manifest} is neither in DVC's cache nor in its remote")
+        strange = [name for name, info in listed.items() if info["entry"].hash_info is None]
+        if strange:
+            raise self._failure(f"{self._manifest} lists {strange[0]!r}, no file of the folder")
         recorded = {
             PurePosixPath(name.lstrip("/")).relative_to(place): (name, info)
             for name, info in listed.items()

@@ -52,9 +52,10 @@ def announce(request: Request, found: Inspection) -> None:
 def _summary(found: "Inspection") -> str:
     classes = ", ".join(f"{name} {count}" for name, count in found.per_class.items())
     pieces = "found from the pixels" if found.pieces is None else str(found.pieces)
+    without = str(found.defect_free) if found.defect_free else "0 (places beside defects stand in)"
     return (
         f"{found.form}: {found.photos} photos of {found.smallest} to {found.largest} px\n"
-        f"          {classes}; defect-free {found.defect_free}; pieces: {pieces}"
+        f"          {classes}; defect-free {without}; pieces: {pieces}"
     )
 
 

@@ -1,6 +1,7 @@
 """Data versions: what is taken as it is, what is fetched, what is refused."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -260,3 +261,22 @@ def test_default_is_found_upwards_and_beside_the_packages(
     monkeypatch.setattr(source, "DEFAULT", "no-such-file.dvc")
     with pytest.raises(ValueError, match="--data FOLDER"):
         locate_default()
+
+
+@pytest.mark.parametrize("evil", ["{outside}/evil.txt", "../evil.txt", "a/../../evil.txt"])
+def test_a_manifest_that_leads_out_of_the_folder(clone: Path, evil: str) -> None:
+    """Whoever can write the remote can write such a list; nothing is written where it points."""
+    photo = stored(clone, b"second a")
+    md5 = photo.parent.name + photo.name
+    name = evil.format(outside=clone.parent)
+    manifest = json.dumps([{"md5": md5, "relpath": name}]).encode()
+    digest = hashlib.md5(manifest, usedforsecurity=False).hexdigest()
+    place = photo.parents[1] / digest[:2] / f"{digest[2:]}.dir"
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(manifest)
+    (clone / "data.dvc").write_text(
+        f"outs:\n- md5: {digest}.dir\n  size: 8\n  nfiles: 1\n  hash: md5\n  path: data\n"
+    )
+    said = refused(clone / "data.dvc")
+    assert f"{digest}.dir" in said
+    assert not any(path.name.endswith("evil.txt") for path in clone.parent.rglob("*"))
