@@ -9,11 +9,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from inspected import defects, problems_of
 from numpy.typing import NDArray
 from photos import draw_piece, expose, write
 
-from components.data_versioning.inspect import inspect, survey
-from components.data_versioning.problems import BadData
+from components.data_versioning.inspect import inspect
 from components.data_versioning.settings import DataSettings
 
 SIDE = 48
@@ -43,18 +43,6 @@ def folder(tmp_path: Path) -> Path:
             label = "crack" if number < 3 else "pit"
             save(tmp_path / f"{number}.json", [shape(label, SQUARE)], f"{number}.png")
     return tmp_path
-
-
-def problems_of(folder: Path) -> dict[str, str]:
-    with pytest.raises(BadData) as caught:
-        inspect(folder, DataSettings(), (1.0,), 0)
-    return {one.file: one.problem for one in caught.value.problems}
-
-
-def defects(folder: Path, file: str) -> list[tuple[str, int, tuple[int, int, int, int]]]:
-    found = survey(folder, DataSettings())
-    (fact,) = [one for one in found.facts if one.entry.file == file]
-    return [(found.reader.classes[one.label], one.area, one.bounds) for one in fact.defects]
 
 
 def test_outlines_become_defects(folder: Path) -> None:

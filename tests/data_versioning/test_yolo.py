@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from inspected import defects, problems_of
 from photos import draw_piece, expose, write
 from PIL import Image
 
-from components.data_versioning.inspect import inspect, survey
+from components.data_versioning.inspect import inspect
 from components.data_versioning.layout import layout
-from components.data_versioning.problems import BadData
 from components.data_versioning.read import Reader
 from components.data_versioning.settings import DataSettings
 
@@ -33,18 +33,6 @@ def folder(tmp_path: Path) -> Path:
         label.parent.mkdir(parents=True, exist_ok=True)
         label.write_text("" if number > 5 else f"{number // 3} {SQUARE}\n")
     return tmp_path
-
-
-def problems_of(folder: Path) -> dict[str, str]:
-    with pytest.raises(BadData) as caught:
-        inspect(folder, DataSettings(), (1.0,), 0)
-    return {one.file: one.problem for one in caught.value.problems}
-
-
-def defects(folder: Path, file: str) -> list[tuple[str, int, tuple[int, int, int, int]]]:
-    found = survey(folder, DataSettings())
-    (fact,) = [one for one in found.facts if one.entry.file == file]
-    return [(found.reader.classes[one.label], one.area, one.bounds) for one in fact.defects]
 
 
 def test_outlines_become_defects_in_their_parts(folder: Path) -> None:
