@@ -20,6 +20,9 @@ MOST = 8
 _SHARES = (1.0, 0.75, 0.5)
 """Sides that are tried, as shares of a usual frame's: a smaller one is seen magnified."""
 
+_PLACES = 40_000
+"""Places to choose from, about: in a large photo they lie on a grid, or there would be millions."""
+
 _APART = 1 / 24
 """Distance of a square from a defect, as a share of its side: outlines are not exact."""
 
@@ -53,18 +56,38 @@ def bare_squares(
 def _of_side(
     size: tuple[int, int], defects: Sequence[Extent], side: int, rng: np.random.Generator
 ) -> list[Square]:
-    # Where the upper left corner may lie.
-    free = np.ones((size[0] - side + 1, size[1] - side + 1), bool)
-    reach = side + math.ceil(_APART * side)
+    room = size[0] - side + 1, size[1] - side + 1
+    step = min(max(1, round(math.sqrt(room[0] * room[1] / _PLACES))), max(1, side // 4))
+    found = _on_grid(room, defects, side, step, rng)
+    return found if found or step == 1 else _on_grid(room, defects, side, 1, rng)
+
+
+def _on_grid(
+    room: tuple[int, int],
+    defects: Sequence[Extent],
+    side: int,
+    step: int,
+    rng: np.random.Generator,
+) -> list[Square]:
+    """Squares with their upper left corners on a grid in `room`, (rows, columns)."""
+    rows, columns = (np.arange(rng.integers(min(step, length)), length, step) for length in room)
+    free = np.ones((len(rows), len(columns)), bool)
+
+    def close(top: int, left: int, height: int, width: int) -> None:
+        down = slice(*np.searchsorted(rows, (top, top + height)))
+        across = slice(*np.searchsorted(columns, (left, left + width)))
+        free[down, across] = False
+
+    apart = math.ceil(_APART * side)
     for defect in defects:
         left, top, width, height = defect.bounds
-        rest = reach - side
-        free[max(0, top - reach + 1) : top + height + rest,
-             max(0, left - reach + 1) : left + width + rest] = False  # fmt: skip
+        reach = side + apart - 1
+        close(top - reach, left - reach, height + reach + apart, width + reach + apart)
     found: list[Square] = []
     half = math.ceil(side / 2)
     while len(found) < MOST and free.any():
-        y, x = divmod(int(rng.choice(np.flatnonzero(free))), free.shape[1])
+        row, column = divmod(int(rng.choice(np.flatnonzero(free))), len(columns))
+        y, x = int(rows[row]), int(columns[column])
         found.append((x, y, side))
-        free[max(0, y - half + 1) : y + half, max(0, x - half + 1) : x + half] = False
+        close(y - half + 1, x - half + 1, 2 * half - 1, 2 * half - 1)
     return found

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,16 @@ def test_a_place_is_found_wherever_there_is_one() -> None:
     assert one[2] == 32 and others
     assert {side for _, _, side in bare_squares(fact(mask), "window", 48, seed=0)} == {36}
     assert bare_squares(fact(mask), "window", 96, seed=0) == []
+
+
+def test_the_one_place_of_a_large_photo_is_found() -> None:
+    mask = np.ones((1500, 2000), bool)
+    mask[700:736, 1100:1136] = False  # room for 32 pixels and 2 on every side, and nothing else
+    around = fact(mask)
+    boxes = ((0, 0, 2000, 700), (0, 736, 2000, 764), (0, 700, 1100, 36), (1136, 700, 864, 36))
+    defects = tuple(replace(around.defects[0], bounds=one) for one in boxes)
+    found = bare_squares(replace(around, defects=defects), "window", 32, seed=0)
+    assert found == [(1102, 702, 32)]
 
 
 def test_what_is_annotated_but_not_read_leaves_no_square() -> None:
