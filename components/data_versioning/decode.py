@@ -8,7 +8,8 @@ Rules that a reader of the numbers should know:
   255, 1023, 4095, 16383 and 65535 that no pixel exceeds.
 - Transparency is dropped, grey pictures become RGB with three equal channels.
 - A mask has the values 0 and 255, or 0 and 1. Soft edges, as drawing programs make them, are cut
-  at half; grey anywhere else is an error, as it may be a class index or a probability.
+  at half; grey anywhere else is an error, as it may be a class index or a probability. Of a JPEG
+  what is within a quarter of black or white is taken for that.
 """
 
 import io
@@ -32,6 +33,7 @@ _WHITE = (255, 1023, 4095, 16383, 65535)
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 _MOST_PIXELS = 200_000_000
 _SOFT_EDGE = 2
+_JPEG, _RIPPLE = b"\xff\xd8", 64
 _TURNS = {
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -135,7 +137,7 @@ def decode_mask(content: bytes) -> Mask:
     Raises:
         Unusable: If the file is no picture, is coloured, or has grey values off the edges.
     """
-    values = _one_channel(content)
+    values = _of_jpeg(content) if content.startswith(_JPEG) else _one_channel(content)
     top = int(values.max(initial=0))
     if top <= 1:
         return np.ascontiguousarray(values > 0)
@@ -143,6 +145,20 @@ def decode_mask(content: bytes) -> Mask:
     marked = values >= (white + 1) // 2
     _reject_grey(values, marked, white)
     return np.ascontiguousarray(marked)
+
+
+def _of_jpeg(content: bytes) -> NDArray[np.uint8]:
+    """A mask's values without the ripples that JPEG leaves beside edges."""
+    pixels, orientation = _decode(content)
+    channels = pixels.reshape(*pixels.shape[:2], -1)
+    if int(np.ptp(channels, axis=2).max(initial=0)) > _RIPPLE:
+        raise _coloured()
+    values = np.rint(channels.mean(2)).astype(np.uint8)
+    # Without white there is nothing to ripple: low values may be numbers of classes.
+    if int(values.max(initial=0)) >= 255 - _RIPPLE:
+        values[values <= _RIPPLE] = 0
+        values[values >= 255 - _RIPPLE] = 255
+    return _TURNS[orientation](values) if orientation in _TURNS else values
 
 
 def decode_labels(content: bytes, legend: Legend) -> NDArray[np.uint8]:
@@ -201,13 +217,16 @@ def _one_channel(content: bytes) -> NDArray[Any]:
     if values.ndim == 3:
         colour = values[:, :, :3] if values.shape[2] >= 3 else values[:, :, :1]
         if (colour != colour[:, :, :1]).any():
-            raise Unusable(
-                "coloured mask",
-                "save one mask a class, black with white defects, or name the colours in "
-                "labelmap.txt",
-            )
+            raise _coloured()
         values = colour[:, :, 0]
     return _TURNS[orientation](values) if orientation in _TURNS else values
+
+
+def _coloured() -> Unusable:
+    return Unusable(
+        "coloured mask",
+        "save one mask a class, black with white defects, or name the colours in labelmap.txt",
+    )
 
 
 def _reject_grey(values: NDArray[Any], marked: Mask, white: int) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -28,6 +28,8 @@ _MASKS = frozenset(
     {"masks", "mask", "gt", "groundtruth", "truth", "labels", "label", "lab", "annotations",
      "annotation", "segmentationclass"}
 )  # fmt: skip
+_FILLING = frozenset({"data", "set", "crop", "crops", "split"})
+_LONGEST_FIRST = sorted(PARTS, key=len, reverse=True)
 _WORD = re.compile(r"[^_\- ]+")
 
 
@@ -68,6 +70,7 @@ class Layout:
         classes: Defect classes in the order of their names, or of COCO's category ids.
         annotations: Annotation files below the root that all photos share.
         legend: What label maps mean, where there are such.
+        unmarked: Photos without any annotation, in no folder of defect-free ones.
         problems: What is wrong with the names.
     """
 
@@ -76,13 +79,43 @@ class Layout:
     classes: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
     legend: Legend | None = None
+    unmarked: list[Entry] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+
+
+def as_one(found: Layout, name: str) -> Layout:
+    """The layout with all its classes taken for one of this name."""
+
+    def renamed(pairs: tuple[tuple[str, Any], ...]) -> tuple[tuple[str, Any], ...]:
+        return tuple((name if one else CLEAN, what) for one, what in pairs)
+
+    legend = found.legend
+    return replace(
+        found,
+        entries=[
+            replace(one, masks=renamed(one.masks), shapes=renamed(one.shapes))
+            for one in found.entries
+        ],
+        classes=(name,) if found.classes else (),
+        legend=legend and replace(legend, names=(name,) * len(legend.names)),
+    )
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a folder's name, lower case: `train_img` has two, and `trainimg` too."""
+    found: list[str] = []
+    for word in _WORD.findall(name.lower()):
+        part = next((one for one in _LONGEST_FIRST if word.startswith(one)), "")
+        rest = word[len(part) :]
+        glued = part and (rest.isdigit() or rest in _IMAGES | _MASKS | _FILLING)
+        found += [part, rest] if glued else [word]
+    return found
 
 
 def part_of(file: str) -> Split | None:
     """The part that a path's folders name, if they do."""
     for name in PurePosixPath(file).parts[:-1]:
-        for word in _WORD.findall(name.lower()) if role_of(name) else ():
+        for word in words_of(name) if role_of(name) else ():
             if word in PARTS:
                 return PARTS[word]
     return None
@@ -108,8 +141,8 @@ def role_of(folder: str) -> Literal["images", "masks", "part", ""]:
 
     A name with any other word is that of a class: `label_torn` holds torn labels.
     """
-    words = {word for word in _WORD.findall(folder.lower()) if not word.isdigit()}
-    if not words or words - _IMAGES - _MASKS - PARTS.keys() - {"ground", "data"}:
+    words = {word for word in words_of(folder) if not word.isdigit()}
+    if not words or words - _IMAGES - _MASKS - _FILLING - PARTS.keys() - {"ground"}:
         return ""
     if words & _MASKS:
         return "masks"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.data_versioning.bare import bare_squares
-from components.data_versioning.entry import CLEAN, Entry, Layout
+from components.data_versioning.entry import CLEAN, Entry, Layout, as_one
 from components.data_versioning.framing import framing_of
 from components.data_versioning.layout import layout
 from components.data_versioning.named import GROUPS, column, named_groups
@@ -153,7 +153,9 @@ def survey(source: Path, settings: DataSettings) -> Survey:
     """
     if not source.is_dir():
         raise BadData([Problem(str(source), "not a folder", "give the folder of the photos")])
-    found = layout(source)
+    found = layout(source, unmarked=settings.unmarked)
+    if settings.one_class:
+        found = as_one(found, settings.one_class)
     problems = list(found.problems)
     # They stand in prompts, tables and terminals.
     problems += [
@@ -259,7 +261,8 @@ def _of_classes(
                 Problem(
                     name,
                     f"{len(splits)} images, fewer than a fraction and its evaluation need",
-                    f"every class needs {_FEWEST}: one each to train, validate and test",
+                    f"every class needs {_FEWEST}: one each to train, validate and test; if what "
+                    "folders are called are no classes, --set data_versioning.one_class=NAME",
                 )
             )
     return problems

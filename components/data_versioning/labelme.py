@@ -63,13 +63,8 @@ def labelme_layout(documents: Mapping[str, Any], pictures: Sequence[str]) -> Lay
         else:
             found.entries.append(entry)
     for file in sorted(known - seen):
-        if is_clean(class_of(PurePosixPath(file).parts[:-1])):
-            found.entries.append(Entry(file, split=part_of(file)))
-        else:
-            found.problems.append(
-                Problem(file, "photo without a file of labelme's",
-                        "annotate it, or move it to a folder named good if it shows no defect")
-            )  # fmt: skip
+        clean = is_clean(class_of(PurePosixPath(file).parts[:-1]))
+        (found.entries if clean else found.unmarked).append(Entry(file, split=part_of(file)))
     found.classes = tuple(sorted({name for one in found.entries for name, _ in one.shapes}))
     return found
 

@@ -17,10 +17,11 @@ Understood are, tried in this order:
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from components.data_versioning.coco import coco_layout
 from components.data_versioning.decode import SUFFIXES
@@ -44,8 +45,13 @@ FORMS = (
 )
 
 
-def layout(root: Path) -> Layout:
-    """Find the form of a folder and list its photos, in the order of their paths."""
+def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused") -> Layout:
+    """Find the form of a folder and list its photos, in the order of their paths.
+
+    Args:
+        root: The folder.
+        unmarked: What photos without any annotation are that lie in no folder of defect-free ones.
+    """
     problems: list[Problem] = []
     files = list(_files(root, problems))
     pictures = [file for file in files if PurePosixPath(file).suffix.lower() in SUFFIXES]
@@ -63,8 +69,22 @@ def layout(root: Path) -> Layout:
         return Layout("empty", problems=problems)
     if found is None:
         found = with_label_maps(root, mvtec(pictures) or pairs(pictures) or beside(pictures))
+    if unmarked == "defect_free":
+        found.entries += found.unmarked
+    else:
+        found.problems += [_unmarked(entry.file) for entry in found.unmarked]
     told = outlined and found.problems
-    if not told and not (found.entries and found.classes):
+    several = [] if outlined else _several(pictures)
+    if several:
+        found = Layout("several")
+        found.problems.append(
+            Problem(
+                ".",
+                "holds folders that are each in MVTec's form",
+                "give the folder of one: " + ", ".join(several),
+            )
+        )
+    elif not told and not (found.entries and found.classes):
         found.problems.append(
             Problem(
                 ".",
@@ -75,6 +95,24 @@ def layout(root: Path) -> Layout:
     found.problems = [*problems, *found.problems]
     found.entries.sort(key=lambda entry: entry.file)
     return found if outlined else _without_prefix(found)
+
+
+def _unmarked(file: str) -> Problem:
+    return Problem(
+        file,
+        "photo without a mask or an annotation",
+        "add one (an empty one if it shows no defect) or move it to a folder named good; if all "
+        "photos without one show none, --set data_versioning.unmarked=defect_free",
+    )
+
+
+def _several(pictures: Sequence[str]) -> list[str]:
+    """Folders of the root that are each in MVTec's form, as that collection has one a product."""
+    inside: dict[str, list[str]] = defaultdict(list)
+    for file in pictures:
+        folder, _, rest = file.partition("/")
+        inside[folder].append(rest)
+    return [folder for folder, files in sorted(inside.items()) if mvtec(files)]
 
 
 def _documents(root: Path, files: Sequence[str], problems: list[Problem]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_part
         used.update(own)
         name = class_of(folder.split("/"))
         if not own and folder and not is_clean(name):
-            found.problems.append(_without_mask(file))
+            found.unmarked.append(Entry(file, split=part_of(file) if keep_parts else None))
             continue
         pairs = tuple((_class_of_mask(name, key(one, True)[1]), one) for one in own)
         found.entries.append(Entry(file, pairs, split=part_of(file) if keep_parts else None))
@@ -109,7 +109,7 @@ def beside(pictures: Sequence[str]) -> Layout:
             if mask is None and file.lower().endswith(".png") and twins:
                 found.problems.append(_without_image(file))
             elif mask is None and name and not is_clean(name) and paired:
-                found.problems.append(_without_mask(file))
+                found.unmarked.append(Entry(file, split=part_of(file)))
             else:
                 pairs = ((_class_of_mask(name, ""), mask),) if mask is not None else ()
                 found.entries.append(Entry(file, pairs, split=part_of(file)))
@@ -121,7 +121,7 @@ def beside(pictures: Sequence[str]) -> Layout:
         name = class_of(PurePosixPath(entry.file).parts[:-1])
         if name and not is_clean(name):
             found.entries.remove(entry)
-            found.problems.append(_without_mask(entry.file))
+            found.unmarked.append(entry)
     return found
 
 
@@ -161,14 +161,6 @@ def _class_of_mask(photo: str, folder: str) -> str:
 
 def _classes(found: Layout) -> tuple[str, ...]:
     return tuple(sorted({name for one in found.entries for name, _ in one.masks} - {CLEAN}))
-
-
-def _without_mask(file: str) -> Problem:
-    return Problem(
-        file,
-        "image without mask in a folder of defects",
-        "add its mask (all black if it shows no defect), or move it to a folder named good",
-    )
 
 
 def _without_image(file: str) -> Problem:

@@ -13,6 +13,14 @@ class DataSettings(Settings):
     classes: tuple[str, ...] = ()
     """Defect classes to use, in the order of their labels; all that are found when empty."""
 
+    one_class: str = ""
+    """Name of the one class that all annotated defects are, whatever folders and files call them;
+    for folders named by piece or product."""
+
+    unmarked: Literal["refused", "defect_free"] = "refused"
+    """Photos without a mask or an annotation, in no folder of defect-free ones: they may be such,
+    or may be waiting to be annotated. `refused` asks; with `defect_free` they show no defect."""
+
     resolution: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 512
     """Side of the square frames that all models see, pixels."""
 
@@ -45,7 +53,9 @@ class DataSettings(Settings):
     """Connected components of fewer pixels are not instances."""
 
     @model_validator(mode="after")
-    def _one_grouping(self) -> "DataSettings":
+    def _one_way(self) -> "DataSettings":
         if self.group_column and self.group_pattern:
             raise ValueError("give group_column or group_pattern, not both")
+        if self.one_class and self.classes:
+            raise ValueError("give one_class or classes, not both")
         return self

@@ -51,13 +51,9 @@ def yolo_layout(root: Path, files: Sequence[str], pictures: Sequence[str]) -> La
         if file in labels:
             shapes = _shapes(labels[file], contents[labels[file]], names, used, found.problems)
             found.entries.append(Entry(file, shapes=shapes, split=part_of(file)))
-        elif is_clean(class_of(PurePosixPath(file).parts[:-1])):
-            found.entries.append(Entry(file, split=part_of(file)))
         else:
-            found.problems.append(
-                Problem(file, "photo without a file of outlines",
-                        "write one, empty if it shows no defect, or move it to a folder named good")
-            )  # fmt: skip
+            clean = is_clean(class_of(PurePosixPath(file).parts[:-1]))
+            (found.entries if clean else found.unmarked).append(Entry(file, split=part_of(file)))
     for file in sorted(texts - set(contents) - set(named_in)):
         path = PurePosixPath(file)
         if path.name not in _LISTS and "labels" in (one.lower() for one in path.parts[:-1]):

@@ -50,7 +50,7 @@ def test_all_problems_of_files_come_in_one_table(folder: Path) -> None:
     assert "mask is 40 x 48 pixels, its image 48 x 48" in said["masks/pit/000.png"]
     assert "grey values (5, 10, 15, 20, ...)" in said["masks/pit/001.png"]
     assert said["masks/pit/orphan.png"] == "mask without image"
-    assert said["images/pit/002.png"].startswith("image without mask")
+    assert said["images/pit/002.png"].startswith("photo without a mask")
     text = table(problems, width=100)
     assert all(file in text for file in said)
     assert max(len(line) for line in text.splitlines()) <= 100

@@ -97,6 +97,29 @@ def test_masks_of_all_depths() -> None:
         np.testing.assert_array_equal(decode_mask(content), mask)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+@pytest.mark.parametrize("quality", [60, 75, 95])
+def test_a_mask_saved_as_jpeg_loses_its_ripples(mode: str, quality: int) -> None:
+    mask = np.zeros((64, 80), np.uint8)
+    cv2.ellipse(mask, (40, 30), (22, 13), 20, 0, 360, 255, -1)
+    found = decode_mask(pillow(Pillow.fromarray(mask).convert(mode), "JPEG", quality=quality))
+    union = found | (mask > 0)
+    assert (found & (mask > 0)).sum() / union.sum() > 0.98
+    assert not decode_mask(pillow(Pillow.fromarray(np.zeros((64, 80), np.uint8)), "JPEG")).any()
+
+
+@pytest.mark.parametrize("value", [3, 60, 128, 180])
+def test_numbers_and_shades_in_a_jpeg_are_no_mask(value: int) -> None:
+    mask = np.zeros((64, 80), np.uint8)
+    mask[8:56, 8:72] = value
+    with pytest.raises(Unusable, match="grey values"):
+        decode_mask(pillow(Pillow.fromarray(mask), "JPEG", quality=95))
+    colour = np.zeros((64, 80, 3), np.uint8)
+    colour[8:56, 8:72, 0] = 255
+    with pytest.raises(Unusable, match="coloured"):
+        decode_mask(pillow(Pillow.fromarray(colour), "JPEG", quality=95))
+
+
 def test_coloured_masks_are_refused() -> None:
     with pytest.raises(Unusable, match="coloured mask"):
         decode_mask(encoded(np.stack([GREY, GREY, 255 - GREY], 2)))

@@ -264,6 +264,53 @@ def test_a_legend_of_colours_that_is_none(photo_folder: Path, tmp_path: Path, li
     assert "labelmap.txt" in {one.file for one in caught.value.problems}
 
 
+def test_folders_named_by_piece_become_one_class(photo_folder: Path, tmp_path: Path) -> None:
+    """As the first Kolektor collection has them: a folder a piece, and a mask a photo."""
+    shots = shots_of(photo_folder)
+    for number, (_, picture, mask) in enumerate(shots):
+        place = tmp_path / f"kos{number % 9:02d}" / f"Part{number // 9}"
+        write(place.with_suffix(".jpg"), picture)
+        write(place.with_name(f"{place.name}_label.bmp"), mask.astype(np.uint8) * 255)
+    with pytest.raises(BadData) as caught:
+        survey(tmp_path, DataSettings())
+    assert any("one_class=NAME" in one.remedy for one in caught.value.problems)
+    found = survey(tmp_path, DataSettings(one_class="scar", group_pattern=r"(kos\d+)"))
+    assert found.reader.classes == ("scar",)
+    assert sum(bool(fact.defects) for fact in found.facts) == 24
+    assert len(found.facts) == 36 and len(set(found.groups.values())) == 9
+    for form in (as_label_maps, as_coco, as_cvat):
+        form(tmp_path / form.__name__, shots)
+        one = survey(tmp_path / form.__name__, DataSettings(one_class="scar"))
+        assert {fact.classes for fact in one.facts} == {(), ("scar",)}
+
+
+def test_photos_without_a_mask_are_defect_free_only_if_one_says_so(
+    photo_folder: Path, tmp_path: Path
+) -> None:
+    """As DAGM has them: masks of the photos with defects alone, all in one folder."""
+    for number, (name, picture, mask) in enumerate(shots_of(photo_folder)):
+        part = ("Train", "Test")[number % 2]
+        write(tmp_path / "Class1" / part / f"{number:04d}.PNG", picture)
+        if name:
+            label = tmp_path / "Class1" / part / "Label" / f"{number:04d}_label.PNG"
+            write(label, mask.astype(np.uint8) * 255)
+    with pytest.raises(BadData) as caught:
+        survey(tmp_path, DataSettings())
+    assert len(caught.value.problems) == 12
+    assert all("unmarked=defect_free" in one.remedy for one in caught.value.problems)
+    found = survey(tmp_path, DataSettings(unmarked="defect_free"))
+    assert [bool(fact.defects) for fact in found.facts].count(False) == 12
+    assert {fact.entry.split for fact in found.facts} == {"train", "test"}
+
+
+def test_collections_in_mvtecs_form_are_named(photo_folder: Path, tmp_path: Path) -> None:
+    for product in ("bottle", "cable"):
+        as_mvtec(tmp_path / product, shots_of(photo_folder))
+    with pytest.raises(BadData) as caught:
+        survey(tmp_path, DataSettings())
+    assert "give the folder of one: bottle, cable" in {one.remedy for one in caught.value.problems}
+
+
 def test_one_name_is_that_of_all_masks(photo_folder: Path, tmp_path: Path) -> None:
     as_suffixes(tmp_path, shots_of(photo_folder))
     (tmp_path / "classes.txt").write_text("flaw\n")
@@ -277,7 +324,10 @@ def test_one_name_is_that_of_all_masks(photo_folder: Path, tmp_path: Path) -> No
     [
         ("masks", "masks", False), ("Ground Truth", "masks", False), ("train_lab", "masks", False),
         ("Mask_images", "masks", False), ("gt_1", "masks", False), ("test_img", "images", False),
-        ("JPEGImages", "images", False), ("Train", "part", False), ("data", "part", False),
+        ("JPEGImages", "images", False), ("Train", "part", False), ("traincrop", "part", False),
+        ("testset", "part", False), ("valmasks", "masks", False), ("train2017", "part", False),
+        ("trainee", "", False), ("valve", "", False), ("testimages", "images", False),
+        ("data", "part", False),
         ("label_torn", "", False), ("ground", "", False), ("crack", "", False), ("7", "", False),
         ("MT_Free", "", True), ("defect-free", "", True), ("No Defects", "", True),
         ("NODefect_images", "", True), ("NOT_OK", "", False), ("not good", "", False),

@@ -130,7 +130,7 @@ def test_all_that_is_wrong_is_told(folder: Path, tmp_path: Path) -> None:
     assert "'linestrip' has no area" in told["0.json"]
     assert "a polygon of 2 points" in told["1.json"]
     assert all(told[f"{number}.json"].startswith("not usable") for number in (2, 3, 4))
-    assert told["5.png"] == "photo without a file of labelme's"
+    assert told["5.png"] == "photo without a mask or an annotation"
     assert told["6.json"] == "its image 6.png is not there"
     assert told["7.json: ../../etc/passwd"] == "the path leaves the folder"
 

@@ -90,7 +90,7 @@ def test_all_that_is_wrong_is_told(folder: Path) -> None:
     assert "5 coordinates" in said["labels/test/2.txt"]
     assert "14400" in said["images/train/3.png"]
     assert said["labels/valid/4.txt"] == "line 1 is not a class number and an outline"
-    assert said["images/test/8.png"] == "photo without a file of outlines"
+    assert said["images/test/8.png"] == "photo without a mask or an annotation"
     assert said["labels/train/orphan.txt"] == "outlines without image"
 
 
