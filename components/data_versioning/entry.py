@@ -42,8 +42,8 @@ class Entry:
         masks: (class, path of the mask below the root) of each of its mask files.
         shapes: (class, COCO segmentation) of each of its outlined defects.
         labels: Path of its label map below the root; None where it has none.
-        declared: (height, width) that its outlines were drawn at; None where these are polygons
-            in shares of the upright photo's width and height.
+        declared: (height, width) that its outlines were drawn at; None where these are runs of the
+            upright photo's pixels, or polygons in shares of its width and height.
         split: The part its folder or file says it is in; None where it says nothing.
     """
 

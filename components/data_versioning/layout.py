@@ -1,13 +1,14 @@
 """Finds the form of a folder of photos and lists the photos with their annotations.
 
-Nothing is opened here but text and JSON files: this module looks at names. It never follows a name
-out of the folder.
+Nothing is opened here but text, JSON and CSV files: this module looks at names. It never follows a
+name out of the folder.
 
 Understood are, tried in this order:
 
 - COCO: one or more JSON files with `images`, `annotations` and `categories`;
 - labelme: a JSON file a photo with `shapes`;
 - YOLO: a text file a photo with the outlines of its defects;
+- runs: a table with `ImageId`, `ClassId` and `EncodedPixels`;
 - MVTec: `train/good`, `test/<defect>`, `ground_truth/<defect>/<name>_mask.png`;
 - pairs: photos and, in folders called `masks` or the like, masks with the same names, optionally
   below `train`, `val`, `test`;
@@ -30,12 +31,14 @@ from components.data_versioning.labelme import labelme_layout
 from components.data_versioning.labels import with_label_maps
 from components.data_versioning.masks import beside, mvtec, pairs
 from components.data_versioning.problems import Problem
+from components.data_versioning.runs import runs_layout
 from components.data_versioning.yolo import yolo_layout
 
 FORMS = (
     "COCO: annotations.json (or train.json, val.json, test.json) and the images it names",
     "labelme: a.jpg with a.json, and defect-free photos in good/",
     "YOLO: images/a.jpg with its outlines in labels/a.txt, classes named in data.yaml",
+    "runs of pixels: a CSV with ImageId, ClassId and EncodedPixels, and the images it names",
     "pairs: images/a.jpg with masks/a.png, optionally in a folder a class, or below train/, test/",
     "class folders: Crack/a.jpg with its mask Crack/a.png, and defect-free photos in good/",
     "masks beside the images: a.png with a_mask.png, a_GT.png, a_gt.png or a_label.png",
@@ -60,6 +63,7 @@ def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused
         coco_layout(root, documents)
         or labelme_layout(documents, pictures)
         or yolo_layout(root, files, pictures)
+        or runs_layout(root, files, pictures)
     )
     outlined = found is not None
     if found is None and not pictures:

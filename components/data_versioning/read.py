@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ from components.data_versioning.decode import (
 from components.data_versioning.entry import CLEAN, Entry
 from components.data_versioning.framing import Extent
 from components.data_versioning.problems import Problem
-from components.data_versioning.shapes import check_segmentation
+from components.data_versioning.shapes import Runs, check_segmentation
 from components.dataset import Image
 from components.instances import Instance, Mask, connected, decode
 from components.store import digest_file
@@ -163,7 +163,8 @@ class Reader:
             found = _from_shapes(entry, upright, self.classes)
             read.marked |= bool(found)
             large = [one for one in found if int(one.mask.sum()) >= self.smallest]
-            read.complete &= len(large) == len(entry.shapes)
+            read.complete &= len(large) == len(found)
+            read.complete &= all(name in self.classes for name, _ in entry.shapes)
             read.instances += large
         read.instances.sort(key=lambda one: one.label)
         return read
@@ -234,8 +235,8 @@ def _from_shapes(entry: Entry, upright: Upright, classes: Sequence[str]) -> list
     for name, given in entry.shapes:
         if name not in classes:
             continue
-        segmentation = given if entry.declared else _scaled(given, *size)
         try:
+            segmentation = given if entry.declared else _of_size(given, *size)
             check_segmentation(segmentation, *size)
             mask = decode(segmentation, *size)
         except (ValueError, TypeError, KeyError, IndexError) as error:
@@ -245,14 +246,19 @@ def _from_shapes(entry: Entry, upright: Upright, classes: Sequence[str]) -> list
             ) from error
         # Shares are of the upright photo, even where the file's has the same size.
         mask = upright.turn(mask) if entry.declared else mask
-        if mask.any():
-            found.append(Instance(mask, classes.index(name)))
+        label = classes.index(name)
+        if isinstance(given, Runs):  # of all the defects of a class together
+            found += connected(mask, label, 1)
+        elif mask.any():
+            found.append(Instance(mask, label))
     return found
 
 
-def _scaled(polygons: Sequence[Sequence[float]], height: int, width: int) -> list[list[float]]:
-    """Polygons in shares of a photo, in its pixels."""
+def _of_size(shape: Runs | Sequence[Sequence[float]], height: int, width: int) -> Any:
+    """COCO's segmentation of runs of pixels, or of polygons in shares of a photo."""
+    if isinstance(shape, Runs):
+        return shape.coco(height, width)
     return [
         [value * (height if at % 2 else width) for at, value in enumerate(polygon)]
-        for polygon in polygons
+        for polygon in shape
     ]

@@ -5,7 +5,58 @@ process, and where a run-length code is too short the pixels it leaves out are w
 """
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Runs of pixels, counted from 1 down the columns of a picture whose size is not known yet.
+
+    Attributes:
+        starts: First pixel of each run, ascending.
+        lengths: Its pixels.
+    """
+
+    starts: tuple[int, ...]
+    lengths: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `start length start length ...`.
+
+        Raises:
+            ValueError: If that is not what the text is, or runs overlap.
+        """
+        try:
+            numbers = [int(value) for value in text.split()]
+        except ValueError:
+            raise ValueError(f"runs that are no numbers: {_short(text)}") from None
+        starts, lengths = tuple(numbers[0::2]), tuple(numbers[1::2])
+        if len(starts) != len(lengths):
+            raise ValueError(f"a run without a length in {_short(text)}")
+        ends = [0]
+        for start, length in zip(starts, lengths, strict=True):
+            if start <= ends[-1] or length < 1:
+                raise ValueError(
+                    f"the run {start} {length} is empty, or begins before another's end"
+                )
+            ends.append(start + length - 1)
+        return cls(starts, lengths)
+
+    def coco(self, height: int, width: int) -> dict[str, Any]:
+        """The same as a run-length code of COCO, for a picture of a size.
+
+        Raises:
+            ValueError: If a run reaches beyond the picture.
+        """
+        counts, at = [], 1
+        for start, length in zip(self.starts, self.lengths, strict=True):
+            counts += [start - at, length]
+            at = start + length
+        if at - 1 > height * width:
+            raise ValueError(f"a run ends at pixel {at - 1}, its image is {width} x {height}")
+        return {"counts": [*counts, height * width - at + 1], "size": [height, width]}
 
 
 def check_segmentation(segmentation: Any, height: int, width: int) -> None:
