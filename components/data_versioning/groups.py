@@ -42,6 +42,7 @@ CANDIDATES = 8
 CORRELATED, FAIR, STANDING_OUT = 0.45, 0.2, 13.0
 WORTH_A_WARP = 6.5
 RANDOM_PAIRS = 300
+_BLOCK = 1024
 LARGE = 24
 """Groups of more photos, and of more than a tenth of all, are cut again."""
 
@@ -92,15 +93,27 @@ def find_groups(
 
 
 def _candidates(patches: Sequence[Patch]) -> list[tuple[int, int]]:
-    likeness = _profile_likeness(patches, 0) + _profile_likeness(patches, 1)
-    np.fill_diagonal(likeness, -np.inf)
-    best = np.argsort(-likeness, axis=1, kind="stable")[:, :CANDIDATES]
-    pairs = {(min(i, j), max(i, j)) for i, row in enumerate(best.tolist()) for j in row if i != j}
+    """Pairs of photos with the most similar profiles, in ascending order."""
+    both = [_profiles(patches, axis) for axis in (0, 1)]
+    pairs: set[tuple[int, int]] = set()
+    # A block of photos at a time: of ten thousand, all pairs at once would take gigabytes.
+    starts = range(0, len(patches), _BLOCK)
+    for start in track(starts, "comparing profiles", unit="blocks"):
+        likeness = np.add(*(_likeness(profiles, start) for profiles in both))
+        rows = np.arange(len(likeness))
+        likeness[rows, start + rows] = -np.inf
+        best = np.argsort(-likeness, axis=1, kind="stable")[:, :CANDIDATES]
+        pairs |= {
+            (min(i, j), max(i, j))
+            for i, row in enumerate(best.tolist(), start)
+            for j in row
+            if i != j
+        }
     return sorted(pairs)
 
 
-def _profile_likeness(patches: Sequence[Patch], axis: int) -> NDArray[np.float32]:
-    """Largest correlation over all shifts of the patches' mean profiles, (count, count)."""
+def _profiles(patches: Sequence[Patch], axis: int) -> NDArray[np.float32]:
+    """The patches' mean profiles along an axis, of mean 0 and norm 1, (count, length)."""
     length = max(patch.shape[1 - axis] for patch in patches) + SHIFT
     profiles = np.zeros((len(patches), length), np.float32)
     for row, patch in zip(profiles, patches, strict=True):
@@ -109,10 +122,16 @@ def _profile_likeness(patches: Sequence[Patch], axis: int) -> NDArray[np.float32
         start = (length - profile.size) // 2
         row[start : start + profile.size] = profile - profile.mean()
     profiles /= np.linalg.norm(profiles, axis=1, keepdims=True) + 1e-6
-    best = np.full((len(patches), len(patches)), -1, np.float32)
+    return profiles
+
+
+def _likeness(profiles: NDArray[np.float32], start: int) -> NDArray[np.float32]:
+    """Largest correlation over all shifts of a block's profiles with all, (block, count)."""
+    block = profiles[start : start + _BLOCK]
+    best = np.full((len(block), len(profiles)), -1, np.float32)
     for shift in range(-SHIFT, SHIFT + 1):
-        np.maximum(best, profiles @ np.roll(profiles, shift, axis=1).T, out=best)
-    return np.maximum(best, best.T)
+        np.maximum(best, np.roll(block, shift, axis=1) @ profiles.T, out=best)
+    return best
 
 
 def _perhaps_turned(
