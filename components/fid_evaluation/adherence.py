@@ -99,7 +99,7 @@ def measure_adherence(
         "reason": None if found else "there is no synthetic image with a mask",
         "contrast_reason": None
         if clean is not None
-        else f"what stands out is told by at least {FEWEST_FRAMES} defect-free training frames",
+        else f"that needs at least {FEWEST_FRAMES} defect-free training frames",
         "n": len(found),
         "n_without_mask": len(samples) - len(found),
         "n_left_out": len(synthetic.rejected),

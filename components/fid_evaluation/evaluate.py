@@ -127,7 +127,7 @@ def _adherence_warnings(adherence: Entry) -> Sequence[str]:
     ceiling, share = adherence["real"]["judge"]["found"], adherence["accepted"]["share"]
     found = []
     if adherence["contrast_reason"]:
-        found.append(f"No synthetic image could be accepted: {adherence['contrast_reason']}.")
+        found.append(f"Whether masks stand out was not measured: {adherence['contrast_reason']}.")
     if ceiling is not None and ceiling < 0.5:
         found.append(
             f"The judge of adherence finds only {ceiling:.0%} of the real validation frames' "
