@@ -204,7 +204,7 @@ def test_values_that_are_not_finite_become_null(summary: dict[str, Any]) -> None
 def test_missing_values_are_a_dash_with_the_reason(page: Page) -> None:
     text = " ".join(page.words)
     assert "The Inception weights were not found." in text
-    assert "told by at least 19 defect-free" in text
+    assert "that needs at least 19 defect-free" in text
     assert "nan" not in text.lower().split()
 
 
