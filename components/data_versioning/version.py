@@ -20,7 +20,7 @@ from components.data_versioning.problems import BadData, Problem
 from components.data_versioning.read import Fact, in_order
 from components.data_versioning.settings import DataSettings
 from components.data_versioning.split import Item, Place, place, subset_size
-from components.dataset import About, Frame, Image, Photo, write_dataset
+from components.dataset import About, Frame, Image, Photo, Split, write_dataset
 from components.fraction import percent
 from components.instances import Instance
 from components.outcome import Outcome
@@ -303,14 +303,19 @@ def _about_tests(photos: Sequence[Photo], about: About) -> Iterator[str]:
 
 
 def _about_defect_free(photos: Sequence[Photo], frames: Sequence[Frame]) -> Iterator[str]:
-    for split in ("train", "val", "test"):
-        if any(photo.split == split and photo.defect_free for photo in photos):
-            continue
-        bare = sum(frame.split == split and frame.defect_free for frame in frames)
-        yield f"The {split} part has no defect-free photo" + (
-            f": {bare} squares of its annotated ones, where no defect is annotated, stand in."
-            if bare
-            else "."
+    given = {photo.split for photo in photos if photo.defect_free}
+    bare = Counter(frame.split for frame in frames if frame.defect_free)
+    every: tuple[Split, ...] = ("train", "val", "test")
+    without = [split for split in every if split not in given]
+    standing = [split for split in without if bare[split]]
+    for split in without:
+        if split not in standing:
+            yield f"The {split} part has no defect-free photo."
+    if standing:
+        counts = ", ".join(f"{bare[split]} in {split}" for split in standing)
+        yield (
+            f"Squares of annotated photos, where no defect is annotated ({counts}), stand in for "
+            "defect-free photos, of which there are none."
         )
 
 

@@ -74,7 +74,12 @@ def render(run: Run, summary: dict[str, Any], samples: int) -> str:
         source=published.SOURCE,
         lead=lead(verdicts(run)),
         verdicts=[
-            {"share": percent(one.fraction), "word": one.word, "sentence": one.sentence}
+            {
+                "share": percent(one.fraction),
+                "word": one.word,
+                "sentence": one.sentence,
+                "beside": one.beside,
+            }
             for one in verdicts(run)
         ],
         rule=RULE,

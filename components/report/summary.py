@@ -134,6 +134,7 @@ def _verdict(one: Verdict) -> dict[str, Any]:
         "fraction": one.fraction,
         "verdict": one.word,
         "sentence": one.sentence,
+        "beside": one.beside,
         "regime": None if compared is None else compared.regime,
         "metric": None if compared is None else compared.metric,
         "difference": None if compared is None else compared.difference,

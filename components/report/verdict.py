@@ -8,6 +8,7 @@ is none.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,6 +20,10 @@ METRIC = "segm_map"
 
 REGIME = "synthetic_then_real"
 """Whose gain over real photos alone the verdict is about."""
+
+BESIDE = {"iou": "IoU", "hausdorff": "Hausdorff distance"}
+"""The paper's other two, and what people call them. They decide nothing: of three metrics one would
+soon differ by chance."""
 
 LOWER_IS_BETTER = frozenset({"hausdorff", "hausdorff_matched", "false_alarms"})
 
@@ -72,12 +77,14 @@ class Verdict:
         word: The answer.
         sentence: The answer with its numbers, for people.
         comparison: What it was read from; None when there is nothing to read.
+        beside: The differences in the paper's other metrics, for people; may be empty.
     """
 
     fraction: float
     word: Word
     sentence: str
     comparison: Comparison | None
+    beside: str = ""
 
 
 def comparisons(scores: dict[str, Any]) -> list[Comparison]:
@@ -99,9 +106,10 @@ def comparisons(scores: dict[str, Any]) -> list[Comparison]:
 
 def verdict(found: list[Comparison], fraction: float, confidence: float | None) -> Verdict:
     """The answer for a fraction from its comparisons."""
-    for one in found:
-        if one.fraction == fraction and one.regime == REGIME and one.metric == METRIC:
-            return Verdict(fraction, one.word, _sentence(one, confidence), one)
+    here = {one.metric: one for one in found if one.fraction == fraction and one.regime == REGIME}
+    if METRIC in here:
+        one = here[METRIC]
+        return Verdict(fraction, one.word, _sentence(one, confidence), one, _beside(here))
     return Verdict(
         fraction,
         "not measured",
@@ -133,13 +141,29 @@ def lead(verdicts: list[Verdict]) -> str:
 def _sentence(one: Comparison, confidence: float | None) -> str:
     if one.difference is None:
         return "The difference could not be computed."
-    sign = "+" if one.difference > 0 else ""
-    change = f"Mask mAP {sign}{signless(f'{one.difference:.3f}')} against real photos alone"
+    change = f"Mask mAP {_signed(one.difference)} against real photos alone"
     trainings = f", {len(one.seeds)} trainings each" if len(one.seeds) > 1 else ""
     if one.interval is None:
         return f"{change}{trainings}; without a bootstrap it cannot be told from chance."
     share = f"{confidence * 100:g} % interval" if confidence is not None else "interval"
     return f"{change}, {share} {between(one.interval, 3)}{trainings}."
+
+
+def _beside(here: Mapping[str, Comparison]) -> str:
+    parts = []
+    for metric, name in BESIDE.items():
+        one = here.get(metric)
+        if one is not None and one.difference is not None:
+            better = "lower is better" if metric in LOWER_IS_BETTER else ""
+            interval = between(one.interval, 3) if one.interval else ""
+            notes = ", ".join(note for note in (interval, better) if note)
+            parts.append(f"{name} {_signed(one.difference)}" + (f" ({notes})" if notes else ""))
+    return "; ".join(parts)
+
+
+def _signed(difference: float) -> str:
+    sign = "+" if difference > 0 else ""
+    return f"{sign}{signless(f'{difference:.3f}')}"
 
 
 def _finite(value: Any) -> float | None:

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from components.report.verdict import Comparison, comparisons, lead, verdict
+from components.report.verdict import METRIC, REGIME, Comparison, comparisons, lead, verdict
 
 
 def compared(low: float | None, high: float | None, metric: str = "segm_map") -> Comparison:
@@ -74,3 +74,22 @@ def test_differences_are_read_from_scores() -> None:
     first, second = comparisons(scores)
     assert first == Comparison(0.1, "synthetic", "segm_map", 0.1, 0.05, 0.2, (1, 2))
     assert second.difference is None and second.word == "not measured"
+
+
+def test_the_other_metrics_stand_beside_and_decide_nothing() -> None:
+    def of(metric: str, difference: float, low: float, high: float) -> Comparison:
+        return Comparison(0.1, REGIME, metric, difference, low, high, (0,))
+
+    found = verdict(
+        [
+            of("hausdorff", -0.2, -0.3, -0.1),
+            of(METRIC, 0.01, -0.02, 0.03),
+            of("iou", 0.1, 0.05, 0.2),
+        ],
+        0.1,
+        0.95,
+    )
+    assert found.word == "no measurable difference"
+    assert found.beside == (
+        "IoU +0.100 (0.050–0.200); Hausdorff distance −0.200 (−0.300 to −0.100, lower is better)"
+    )
