@@ -2,11 +2,13 @@
 
 A line is the number of the class and the corners of an outline, x y x y ..., as shares of the
 upright photo's width and height. The file lies in `labels/` where the photo lies in `images/`, or
-beside it. `names` in a YAML file, or `classes.txt` or `obj.names`, names the classes from 0 on.
+beside it. `names` in a YAML file, or `classes.txt` or `obj.names`, names the classes from 0 on;
+without a name they are called `class 0` and so on, and one alone `defect`.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -60,12 +62,14 @@ def yolo_layout(root: Path, files: Sequence[str], pictures: Sequence[str]) -> La
             found.problems.append(
                 Problem(file, "outlines without image", "add the image of the same name")
             )
-    if len(used) > 1 and not names:
-        found.problems.append(
-            Problem(".", f"{len(used)} classes without names",
-                    "name them in classes.txt, one a line, or under `names` in data.yaml")
-        )  # fmt: skip
-    found.classes = tuple(dict.fromkeys(_name(number, names) for number in sorted(used)))
+    if not names and len(used) == 1:
+        found.classes = (ANONYMOUS,)
+        found.entries = [
+            replace(one, shapes=tuple((ANONYMOUS, outline) for _, outline in one.shapes))
+            for one in found.entries
+        ]
+    else:
+        found.classes = tuple(dict.fromkeys(_name(number, names) for number in sorted(used)))
     return found
 
 
@@ -119,7 +123,7 @@ def _of_yaml(text: str) -> dict[int, str]:
 
 
 def _name(number: int, names: dict[int, str]) -> str:
-    return names.get(number, ANONYMOUS)
+    return names.get(number, f"class {number}")
 
 
 def _shapes(

@@ -58,9 +58,9 @@ def test_where_the_names_of_the_classes_are_looked_for(folder: Path, names: str,
     assert inspect(folder, DataSettings(), (1.0,), 0).per_class == {"crack": 3, "pit": 3}
 
 
-def test_one_class_needs_no_name_and_several_do(folder: Path) -> None:
+def test_classes_without_names(folder: Path) -> None:
     (folder / "data.yaml").unlink()
-    assert problems_of(folder) == {".": "2 classes without names"}
+    assert inspect(folder, DataSettings(), (1.0,), 0).per_class == {"class 0": 3, "class 1": 3}
     for label in (folder / "labels").rglob("*.txt"):
         label.write_text(label.read_text().replace("1 ", "0 ", 1))
     assert inspect(folder, DataSettings(), (1.0,), 0).per_class == {"defect": 6}
