@@ -12,6 +12,7 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
                        MLflow; without it the task logs itself
     DEFECTORY_LANES    a folder of files, one of which is locked while a step computes, so that
                        the tasks of one machine do not compete for its cores or its accelerator
+                       (components/lanes.py)
     DEFECTORY_RUN      the id of the pipeline's run in KFP, by which MLflow's runs find each other
     DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
                        in a fork (components/warm.py); without it a step computes in its task
@@ -27,10 +28,11 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from components.given import take
 from components.history import history
+from components.lanes import lane, urgency
 from components.progress import LABEL, say
 from components.retry import patiently
 from components.settings import Settings
@@ -58,9 +60,6 @@ WARM = "DEFECTORY_WARM"
 
 LAST_WORDS = Path("/dev/termination-log")
 """File by which a container tells Kubernetes why it ends; Argo, and so KFP's API, repeat it."""
-
-_LOOK = 0.05
-"""Seconds between two looks for a free lane."""
 
 _REASON = 300
 """Characters of an error that are kept."""
@@ -163,6 +162,7 @@ def run(
     table: Any | None = None,
     scalars: Mapping[str, Any] | None = None,
     places: Mapping[str, Path] | None = None,
+    patient: bool = False,
     code: str = "",
 ) -> None:
     """Run a step for a component, or reuse what it made before from the same content.
@@ -183,6 +183,7 @@ def run(
         table: KFP Markdown artifact that receives the numbers as a table, and the step's README.
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
+        patient: Whether other tasks that wait to compute go first (`components.lanes`).
         code: Digest that the step's code must have, from the pipeline's package; any when empty.
 
     Raises:
@@ -222,7 +223,9 @@ def run(
         reused = slot.finished
         if not reused:
             if lanes := os.environ.get(LANES):
-                stack.enter_context(_lane(Path(lanes)))
+                share = float(scalars.get("fraction", 0))
+                urgent = urgency(patient=patient, fraction=share)
+                stack.enter_context(lane(Path(lanes), urgent))
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
             call = Call(
@@ -337,21 +340,3 @@ def _locked(path: Path, holder: str) -> Iterator[None]:
             say(f"waits for {holder}")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
-
-
-@contextlib.contextmanager
-def _lane(folder: Path) -> Iterator[None]:
-    """Hold one file of a folder, the first that is free."""
-    with contextlib.ExitStack() as stack:
-        lanes = [stack.enter_context(path.open("w")) for path in sorted(folder.iterdir())]
-        while not any(_taken(lane) for lane in lanes):
-            time.sleep(_LOOK)
-        yield
-
-
-def _taken(lane: IO[str]) -> bool:
-    try:
-        fcntl.flock(lane, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -48,6 +48,7 @@ def mask_rcnn(
         metrics=metrics,
         page=page,
         scalars={"fraction": fraction, "regime": regime, "seed": seed},
+        patient=True,
         code=code,
     )
 
