@@ -12,41 +12,71 @@ for is done first, and when the fraction that is ahead is finished first, so tha
 import contextlib
 import fcntl
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 _LOOK = 0.05
 """Seconds between two looks for a free lane."""
 
+_PAUSE = 2.0
+"""Seconds that a lane is free before a patient task takes it: the task that follows the one which
+has just ended may be more urgent, and takes a moment to start."""
 
-def urgency(*, patient: bool, fraction: float) -> str:
-    """A text by which tasks are sorted, the most urgent first.
 
-    Args:
-        patient: Whether the task lets others go first: many like it wait, and little waits for it.
+@dataclass(frozen=True)
+class Turn:
+    """When it is a task's turn.
+
+    Attributes:
+        patient: Whether it lets others go first: many like it wait, and little waits for it.
         fraction: Fraction of the real data that it works on, 0 where it works for all.
     """
-    return f"{int(patient)}-{fraction:.6f}-{time.time_ns():020d}-{os.getpid()}"
+
+    patient: bool
+    fraction: float
+
+    def ticket(self) -> str:
+        """A name by which waiting tasks are sorted, the most urgent first."""
+        when = f"{time.time_ns():020d}-{os.getpid()}-{threading.get_ident()}"
+        return f"{int(self.patient)}-{self.fraction:.6f}-{when}"
 
 
 @contextlib.contextmanager
-def lane(folder: Path, urgent: str) -> Iterator[None]:
+def lane(folder: Path, turn: Turn) -> Iterator[None]:
     """Hold a lane, one of the files of a folder, from when it is this task's turn.
 
     Args:
         folder: The lanes; the tickets lie in a folder beside it.
-        urgent: How urgent the task is, as `urgency` says.
+        turn: When that is.
     """
     waiting = folder.with_name(f"{folder.name}-waiting")
     waiting.mkdir(exist_ok=True)
+    paths = sorted(folder.iterdir())
     with contextlib.ExitStack() as stack:
-        lanes = [stack.enter_context(path.open("w")) for path in sorted(folder.iterdir())]
-        with _ticket(waiting / urgent) as ticket:
-            while _overtaken(ticket) or not any(_taken(one) for one in lanes):
+        # Their times of change say when they became free.
+        lanes = {path: stack.enter_context(path.open("a")) for path in paths}
+        with _ticket(waiting / turn.ticket()) as ticket:
+            while (mine := _free(ticket, turn, lanes)) is None:
                 time.sleep(_LOOK)
-        yield
+        try:
+            yield
+        finally:
+            os.utime(mine)
+
+
+def _free(ticket: Path, turn: Turn, lanes: Mapping[Path, IO[str]]) -> Path | None:
+    """The lane that the task has got; None while it must wait."""
+    if _overtaken(ticket):
+        return None
+    for path, file in lanes.items():
+        rested = time.time() - path.stat().st_mtime
+        if (not turn.patient or rested >= _PAUSE or rested < 0) and _taken(file):
+            return path
+    return None
 
 
 @contextlib.contextmanager

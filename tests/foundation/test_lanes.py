@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.lanes import lane, urgency
+from components.lanes import Turn, lane
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=6))
-def test_urgency_sorts_by_patience_then_fraction_then_time(kinds: list[tuple[bool, float]]) -> None:
-    texts = [urgency(patient=patient, fraction=fraction) for patient, fraction in kinds]
+def test_tickets_sort_by_patience_then_fraction_then_time(kinds: list[tuple[bool, float]]) -> None:
+    tickets = [Turn(patient, fraction).ticket() for patient, fraction in kinds]
     rounded = [(patient, f"{fraction:.6f}") for patient, fraction in kinds]
     in_order = sorted(range(len(kinds)), key=lambda at: (rounded[at], at))
-    assert sorted(texts) == [texts[at] for at in in_order]
+    assert sorted(tickets) == [tickets[at] for at in in_order]
 
 
 def waiting(folder: Path) -> int:
@@ -43,8 +43,7 @@ def order_of(folder: Path, kinds: Sequence[tuple[bool, float]]) -> list[int]:
     got: queue.Queue[int] = queue.Queue()
 
     def task(number: int) -> None:
-        patient, fraction = kinds[number]
-        with lane(folder, urgency(patient=patient, fraction=fraction)):
+        with lane(folder, Turn(*kinds[number])):
             got.put(number)
 
     with ThreadPoolExecutor(len(kinds)) as pool, (folder / "0").open("w") as held:
@@ -79,14 +78,14 @@ def test_a_killed_task_that_was_more_urgent_stops_nobody(folder: Path) -> None:
         "print('locked', flush=True); time.sleep(60)"
     )
     place.mkdir()
-    ticket = place / urgency(patient=False, fraction=0)
+    ticket = place / Turn(False, 0).ticket()
     command = [sys.executable, "-c", code, str(ticket)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None and owner.stdout.readline() == "locked\n"
         entered = threading.Event()
 
         def task() -> None:
-            with lane(folder, urgency(patient=True, fraction=1)):
+            with lane(folder, Turn(True, 1)):
                 entered.set()
 
         with ThreadPoolExecutor(1) as pool:
@@ -95,3 +94,31 @@ def test_a_killed_task_that_was_more_urgent_stops_nobody(folder: Path) -> None:
             owner.kill()
             done.result(30)
     assert entered.is_set() and waiting(folder) == 0
+
+
+def test_a_patient_task_leaves_the_lane_to_the_one_that_follows(folder: Path) -> None:
+    """As between two trainings of one fraction, when another fraction's waits already."""
+    (folder / "0").touch()
+    got: list[str] = []
+    first = threading.Event()
+
+    def other() -> None:
+        with lane(folder, Turn(True, 0.5)):
+            got.append("other")
+
+    def ahead() -> None:
+        with lane(folder, Turn(True, 0.1)):
+            got.append("first")
+            first.set()
+            until(lambda: waiting(folder) == 1)
+        time.sleep(0.5)
+        with lane(folder, Turn(True, 0.1)):
+            got.append("second")
+
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(ahead)
+        assert first.wait(30)
+        two = pool.submit(other)
+        one.result(30)
+        two.result(30)
+    assert got == ["first", "second", "other"]

@@ -93,10 +93,11 @@ def synthesis(
     from components.task import fraction_of, run
     from components.valvano.synthesis.settings import SynthesisSettings
 
+    fraction = fraction_of(planned)
     run(
         "components.valvano.synthesis.draw:draw",
         name="synthesis",
-        label=f"synthesis {percent(fraction_of(planned))}, shard {shard + 1} of {shards}",
+        label=f"synthesis {percent(fraction)}, shard {shard + 1} of {shards}",
         settings=SynthesisSettings.read(settings),
         inputs={
             "dataset": dataset,
@@ -108,6 +109,7 @@ def synthesis(
         output=images,
         table=table,
         scalars={"shard": int(shard), "shards": int(shards)},
+        fraction=fraction,
         code=code,
     )
 
