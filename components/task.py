@@ -163,7 +163,6 @@ def run(
     scalars: Mapping[str, Any] | None = None,
     places: Mapping[str, Path] | None = None,
     patient: bool = False,
-    fraction: float = 0.0,
     code: str = "",
 ) -> None:
     """Run a step for a component, or reuse what it made before from the same content.
@@ -185,7 +184,6 @@ def run(
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
         patient: Whether other tasks that wait to compute go first (`components.lanes`).
-        fraction: Fraction of the real data that it works on, where no scalar says it.
         code: Digest that the step's code must have, from the pipeline's package; any when empty.
 
     Raises:
@@ -225,7 +223,7 @@ def run(
         reused = slot.finished
         if not reused:
             if lanes := os.environ.get(LANES):
-                turn = Turn(patient, float(scalars.get("fraction", fraction)))
+                turn = Turn(patient, float(scalars.get("fraction", 0)))
                 stack.enter_context(lane(Path(lanes), turn))
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")

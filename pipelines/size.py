@@ -12,7 +12,7 @@ from pydantic import model_validator
 from components.mask_rcnn.settings import REGIMES
 from pipelines.config import Config
 
-STOCK = 90
+STOCK = 88
 """Tasks for which Argo has room as KFP brings it, 1 MiB."""
 
 RAISED = 130

@@ -84,32 +84,25 @@ def synthesis(
         control: The hypernetwork of phase 2.
         shard: Number of this shard, from 0.
         shards: Number of shards.
-        settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        settings: Its settings as JSON.
+        code: Digest of the code in the package.
         images: The shard's images.
-        table: How many they are, for the UI.
+        table: How many they are.
     """
     from components.fraction import percent
     from components.task import fraction_of, run
     from components.valvano.synthesis.settings import SynthesisSettings
 
-    fraction = fraction_of(planned)
+    models = {"concept": concept, "control": control}
     run(
         "components.valvano.synthesis.draw:draw",
         name="synthesis",
-        label=f"synthesis {percent(fraction)}, shard {shard + 1} of {shards}",
+        label=f"synthesis {percent(fraction_of(planned))}, shard {shard + 1} of {shards}",
         settings=SynthesisSettings.read(settings),
-        inputs={
-            "dataset": dataset,
-            "drivers": drivers,
-            "plan": planned,
-            "concept": concept,
-            "control": control,
-        },
+        inputs={"dataset": dataset, "drivers": drivers, "plan": planned, **models},
         output=images,
         table=table,
         scalars={"shard": int(shard), "shards": int(shards)},
-        fraction=fraction,
         code=code,
     )
 
