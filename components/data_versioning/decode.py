@@ -186,16 +186,17 @@ def decode_labels(content: bytes, legend: Legend) -> NDArray[np.uint8]:
 
 def _by_colour(content: bytes, legend: Legend) -> NDArray[np.uint8]:
     pixels, orientation = _decode(content)
-    colours = np.broadcast_to(pixels.reshape(*pixels.shape[:2], -1)[:, :, :3],
-                              (*pixels.shape[:2], 3)).astype(np.int64)  # fmt: skip
+    channels = pixels.reshape(*pixels.shape[:2], -1)
+    shown = channels[:, :, :3] if channels.shape[2] >= 3 else channels[:, :, [0, 0, 0]]
+    colours = shown.astype(np.int64)
     there, at = np.unique(colours @ [1 << 16, 1 << 8, 1], return_inverse=True)
     numbers = {_code(colour): 0 for colour in {(0, 0, 0), *legend.ground}}
     numbers |= {_code(colour): number for number, colour in enumerate(legend.colours, 1)}
     nameless = [int(code) for code in there if int(code) not in numbers]
     if nameless:
-        shown = _some([f"{code >> 16},{code >> 8 & 255},{code & 255}" for code in nameless])
+        found = _some([f"{code >> 16},{code >> 8 & 255},{code & 255}" for code in nameless])
         raise Unusable(
-            f"label map with the colours {shown}, which {legend.file} does not name",
+            f"label map with the colours {found}, which {legend.file} does not name",
             "export it anew, as PNG and without smoothing",
         )
     values = np.array([numbers[int(code)] for code in there], np.uint8)[at]

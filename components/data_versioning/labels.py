@@ -86,8 +86,7 @@ def _coloured(lines: list[str]) -> Legend:
             ground.add((red, green, blue))
         else:
             names[match["name"]] = red, green, blue
-    if not names or len({*names.values(), (0, 0, 0), *ground}) < len(names) + len(
-        {(0, 0, 0), *ground}
-    ):
+    taken = {(0, 0, 0), *ground}
+    if not names or len(taken | {*names.values()}) < len(taken) + len(names):
         raise ValueError("names no class, or one colour twice")
     return Legend(COLOURS, tuple(names), tuple(names.values()), frozenset(ground))

@@ -315,7 +315,7 @@ def _about_defect_free(photos: Sequence[Photo], frames: Sequence[Frame]) -> Iter
         counts = ", ".join(f"{bare[split]} in {split}" for split in standing)
         yield (
             f"Squares of annotated photos, where no defect is annotated ({counts}), stand in for "
-            "defect-free photos, of which there are none."
+            "defect-free photos, of which these parts have none."
         )
 
 

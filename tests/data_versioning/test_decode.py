@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from components.data_versioning.decode import Unusable, decode_mask, decode_picture
+from components.data_versioning.decode import (
+    Legend,
+    Unusable,
+    decode_labels,
+    decode_mask,
+    decode_picture,
+)
 
 GREY = np.linspace(0, 255, 6 * 8).round().astype(np.uint8).reshape(6, 8)
 
@@ -118,6 +124,15 @@ def test_numbers_and_shades_in_a_jpeg_are_no_mask(value: int) -> None:
     colour[8:56, 8:72, 0] = 255
     with pytest.raises(Unusable, match="coloured"):
         decode_mask(pillow(Pillow.fromarray(colour), "JPEG", quality=95))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P", "1"])
+def test_colours_name_classes_in_every_mode(mode: str) -> None:
+    painted = np.zeros((6, 8, 3), np.uint8)
+    painted[2:4, 1:5] = 255
+    legend = Legend("labelmap.txt", ("crack",), ((255, 255, 255),))
+    found = decode_labels(pillow(Pillow.fromarray(painted).convert(mode)), legend)
+    np.testing.assert_array_equal(found, painted[:, :, 0] // 255)
 
 
 def test_coloured_masks_are_refused() -> None:
