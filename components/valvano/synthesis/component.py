@@ -84,22 +84,27 @@ def synthesis(
         control: The hypernetwork of phase 2.
         shard: Number of this shard, from 0.
         shards: Number of shards.
-        settings: Its settings as JSON.
-        code: Digest of the code in the package.
+        settings: The step's settings as JSON.
+        code: Digest of the step's code in the pipeline's package.
         images: The shard's images.
-        table: How many they are.
+        table: How many they are, for the UI.
     """
     from components.fraction import percent
     from components.task import fraction_of, run
     from components.valvano.synthesis.settings import SynthesisSettings
 
-    models = {"concept": concept, "control": control}
     run(
         "components.valvano.synthesis.draw:draw",
         name="synthesis",
         label=f"synthesis {percent(fraction_of(planned))}, shard {shard + 1} of {shards}",
         settings=SynthesisSettings.read(settings),
-        inputs={"dataset": dataset, "drivers": drivers, "plan": planned, **models},
+        inputs={
+            "dataset": dataset,
+            "drivers": drivers,
+            "plan": planned,
+            "concept": concept,
+            "control": control,
+        },
         output=images,
         table=table,
         scalars={"shard": int(shard), "shards": int(shards)},
