@@ -13,6 +13,8 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
     DEFECTORY_LANES    a folder of files, one of which is locked while a step computes, so that
                        the tasks of one machine do not compete for its cores or its accelerator
                        (components/lanes.py)
+    DEFECTORY_CORES    how many cores a step may use that no other computes beside; those of the
+                       others are said by OMP_NUM_THREADS, as everywhere
     DEFECTORY_RUN      the id of the pipeline's run in KFP, by which MLflow's runs find each other
     DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
                        in a fork (components/warm.py); without it a step computes in its task
@@ -55,6 +57,7 @@ from components.warm import Call, Done, perform, perform_warm
 STORE = "DEFECTORY_STORE"
 SPOOL = "DEFECTORY_SPOOL"
 LANES = "DEFECTORY_LANES"
+CORES = "DEFECTORY_CORES"
 RUN = "DEFECTORY_RUN"
 WARM = "DEFECTORY_WARM"
 
@@ -163,6 +166,7 @@ def run(
     scalars: Mapping[str, Any] | None = None,
     places: Mapping[str, Path] | None = None,
     patient: bool = False,
+    alone: bool = False,
     code: str = "",
 ) -> None:
     """Run a step for a component, or reuse what it made before from the same content.
@@ -184,6 +188,7 @@ def run(
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
         patient: Whether other tasks that wait to compute go first (`components.lanes`).
+        alone: Whether no task of the run computes beside it, so that it may use all cores.
         code: Digest that the step's code must have, from the pipeline's package; any when empty.
 
     Raises:
@@ -242,7 +247,7 @@ def run(
                     },
                 },
                 scalars=scalars,
-                environment=dict(os.environ),
+                environment=_environment(alone),
             )
             try:
                 done, seconds = patiently(lambda: _timed(call))
@@ -273,6 +278,12 @@ def run(
         _hand_over(slot, output, metrics, label, reused)
         _show(slot.result, label, module, page, table)
     say("is done already" if reused else f"done in {seconds:.1f} s")
+
+
+def _environment(alone: bool) -> dict[str, str]:
+    """What a step finds in its environment; how many threads it may use is part of it."""
+    cores = os.environ.get(CORES) if alone else None
+    return {**os.environ, **({"OMP_NUM_THREADS": cores} if cores else {})}
 
 
 def _timed(call: Call) -> tuple[Done, float]:

@@ -99,6 +99,7 @@ def named(reference: str) -> Any:
 
 def perform(call: Call) -> Done:
     """Call the step in this process."""
+    _share(call.environment)
     settings = named(call.settings).model_validate_json(call.values)
     folders = {
         name: Path(value) if isinstance(value, str) else [Path(one) for one in value]
@@ -106,6 +107,15 @@ def perform(call: Call) -> Done:
     }
     outcome = named(call.step)(settings=settings, **folders, **call.scalars)
     return Done(outcome, _memory(), _device_memory())
+
+
+def _share(environment: Mapping[str, str]) -> None:
+    """Use as many threads as the task's environment says, whether torch is imported or not yet."""
+    threads = environment.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal():
+        os.environ["OMP_NUM_THREADS"] = threads
+        if torch := sys.modules.get("torch"):
+            torch.set_num_threads(int(threads))
 
 
 def perform_warm(call: Call, address: Path) -> Done:

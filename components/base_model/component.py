@@ -30,5 +30,6 @@ def base_model(
         inputs={},
         output=model,
         page=page,
+        alone=True,
         code=code,
     )

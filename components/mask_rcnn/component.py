@@ -91,5 +91,6 @@ def judge(
         output=network,
         page=page,
         scalars={"fraction": float(fraction), "regime": "real", "seed": seed},
+        alone=True,
         code=code,
     )

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from components.settings import Settings
 from components.store import RECORD
-from components.task import LANES, SPOOL, STORE, WARM, Record, read_record
+from components.task import CORES, LANES, SPOOL, STORE, WARM, Record, read_record
 from pipelines.overrides import override
 from pipelines.presets import preset
 from pipelines.run import Request, execute
@@ -110,7 +110,7 @@ def main() -> None:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name not in (STORE, SPOOL, LANES, WARM, "OMP_NUM_THREADS")
+            if name not in (STORE, SPOOL, LANES, CORES, WARM, "OMP_NUM_THREADS")
         }
         started = time.perf_counter()
         subprocess.run(

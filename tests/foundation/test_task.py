@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import json
+import os
 import queue
 import threading
 from collections import defaultdict
@@ -16,7 +17,7 @@ from components import task as edge
 from components.history import history
 from components.outcome import Outcome
 from components.settings import Settings
-from components.task import LANES, RUN, SPOOL, STORE, read_record, run
+from components.task import CORES, LANES, RUN, SPOOL, STORE, read_record, run
 from components.tracking import JOINED, PLUGIN
 
 
@@ -43,6 +44,11 @@ MAY_END: defaultdict[int, threading.Event] = defaultdict(threading.Event)
 def occupy(out: Path, settings: CountSettings) -> Outcome:
     COMPUTING.put(settings.steps)
     assert MAY_END[settings.steps].wait(60)
+    return Outcome()
+
+
+def threads(out: Path, settings: CountSettings) -> Outcome:
+    (out / "threads").write_text(os.environ["OMP_NUM_THREADS"])
     return Outcome()
 
 
@@ -228,6 +234,25 @@ def test_as_many_tasks_compute_at_once_as_there_are_lanes(
 
     assert len(computing) == count + 1
     assert {COMPUTING.get(timeout=60)} == set(numbers) - computing
+
+
+@pytest.mark.parametrize(
+    ("alone", "cores", "found"), [(True, "6", "6"), (False, "6", "3"), (True, None, "3")]
+)
+def test_a_task_that_computes_alone_may_use_all_cores(
+    alone: bool,
+    cores: str | None,
+    found: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    if cores:
+        monkeypatch.setenv(CORES, cores)
+
+    _run(tmp_path / "one", function="threads", alone=alone)
+
+    assert (tmp_path / "one" / "threads").read_text() == found
 
 
 def test_what_is_done_already_waits_for_no_lane(

@@ -1,4 +1,4 @@
-"""The warm process, on steps that need none of what it imports."""
+"""The warm process, on steps that need little of what it imports."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,12 +30,19 @@ def linger(out: Path, settings: Settings) -> Outcome:
     return Outcome()
 
 
+def threads(out: Path, settings: Settings) -> Outcome:
+    import torch
+
+    (out / "threads").write_text(f"{torch.get_num_threads()} {os.environ['OMP_NUM_THREADS']}")
+    return Outcome()
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     address = tmp_path_factory.mktemp("warm") / "socket"
     command = (
         "import sys, components.warm as w; from pathlib import Path; "
-        "w.PRELOADED = (); w.serve(Path(sys.argv[1]))"
+        "w.PRELOADED = ('torch',); w.serve(Path(sys.argv[1]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     process = subprocess.Popen(
@@ -68,6 +76,17 @@ def test_a_step_computes_elsewhere_and_its_outcome_comes_back(
     assert done.outcome.curves == {"loss": [[1, 2.0]]}
     assert done.memory > 1_000_000
     assert "greeted" in capfd.readouterr().out
+
+
+def test_a_step_has_as_many_threads_as_its_task(server: Path, tmp_path: Path) -> None:
+    """Torch is imported before most calls, and has read the server's environment then."""
+    call = _call("threads", tmp_path)
+
+    for count in ("1", "3", "2"):
+        wanted = replace(call, environment={**call.environment, "OMP_NUM_THREADS": count})
+        perform_warm(wanted, server)
+
+        assert (tmp_path / "threads").read_text() == f"{count} {count}"
 
 
 def test_an_error_comes_back_as_one(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from components.task import LANES, SPOOL, STORE
+from components.task import CORES, LANES, SPOOL, STORE
 from pipelines import run
 
 _SET = ("PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MLFLOW_LOGGING_LEVEL", "MLFLOW_DISABLE_TELEMETRY")
@@ -21,7 +21,7 @@ _SET = ("PYTHONUNBUFFERED", "OMP_NUM_THREADS", "MLFLOW_LOGGING_LEVEL", "MLFLOW_D
 
 def keep_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a run in this process puts into the environment is taken out again."""
-    for name in (STORE, SPOOL, LANES, *_SET, *run._MEMORY):
+    for name in (STORE, SPOOL, LANES, CORES, *_SET, *run._MEMORY, *run._THREADS):
         monkeypatch.setenv(name, "")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 

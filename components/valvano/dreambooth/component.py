@@ -39,6 +39,7 @@ def prior(
         output=images,
         page=page,
         scalars={"noun": noun, "resolution": resolution, "seed": seed},
+        alone=True,
         code=code,
     )
 
