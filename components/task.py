@@ -22,13 +22,14 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
 
 import contextlib
 import fcntl
+import functools
 import json
 import math
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +37,10 @@ from components.given import take
 from components.history import history
 from components.lanes import Turn, lane
 from components.progress import LABEL, say
+from components.record import Record, Sources, read_record
 from components.retry import patiently
 from components.settings import Settings
 from components.store import (
-    RECORD,
     Slot,
     Store,
     digest_code,
@@ -66,63 +67,6 @@ LAST_WORDS = Path("/dev/termination-log")
 
 _REASON = 300
 """Characters of an error that are kept."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What a run knows of one finished step.
-
-    Attributes:
-        step: Name of the step, that of its folder.
-        label: Name of this task of the run, for people: `dreambooth 10 %`.
-        key: Digest of all that the result depends on.
-        digest: Digest of the result's content.
-        settings: The step's settings.
-        scalars: The step's other parameters.
-        inputs: Content digest of every input, or of every element of a list input.
-        metrics: The step's numbers.
-        curves: The step's curves.
-        warnings: What a reader must know before the numbers.
-        seconds: Wall time of the try that finished, waiting for its turn not included.
-        continued: Whether that try continued an interrupted one.
-        memory: Peak resident memory of the process, bytes.
-        device_memory: Peak memory on the accelerator, bytes; 0 without one.
-        packages: Versions of the packages that compute.
-        lineage: Records of all steps this one depends on, without their own lineage.
-    """
-
-    step: str
-    label: str
-    key: str
-    digest: str
-    settings: Mapping[str, Any]
-    scalars: Mapping[str, Any]
-    inputs: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    curves: Mapping[str, list[tuple[int, float]]]
-    warnings: list[str]
-    seconds: float
-    continued: bool
-    memory: int
-    device_memory: int
-    packages: str
-    lineage: list["Record"] = field(default_factory=list)
-
-
-def read_record(folder: Path) -> Record:
-    """The record of the step that made an artifact."""
-    fields = json.loads((folder / RECORD).read_text())
-    lineage = [Record(**one) for one in fields.pop("lineage")]
-    return Record(**fields, lineage=lineage)
-
-
-def fraction_of(artifact: Any) -> float:
-    """The fraction of the real data that a KFP artifact was made from.
-
-    A step in a loop inside the loop over the fractions asks an artifact: KFP's local runner gives
-    the inner loop's item where the outer one's is meant.
-    """
-    return float(read_record(Path(artifact.path)).scalars["fraction"])
 
 
 @contextlib.contextmanager
@@ -197,87 +141,96 @@ def run(
     take()
     label = label or name
     os.environ[LABEL] = label
-    scalars = dict(scalars or {})
-    paths = {
-        parameter: [Path(one.path) for one in value] if isinstance(value, list)
-        else Path(value.path)
-        for parameter, value in inputs.items()
-    }  # fmt: skip
-    sources = {
-        parameter: [read_record(one) for one in value] if isinstance(value, list)
-        else read_record(value)
-        for parameter, value in paths.items()
-    }  # fmt: skip
-    digests = {
-        parameter: [one.digest for one in value] if isinstance(value, list) else value.digest
-        for parameter, value in sources.items()
-    }
-    module = step.partition(":")[0]
-    here = digest_code(module)
+    work = _Work(
+        step, name, label, settings, dict(scalars or {}), places or {}, Sources.read(inputs)
+    )
+    here = digest_code(work.module)
     if code and code != here:
         raise ValueError(
             f"the code of {name} here is {here[:12]}, the pipeline was compiled with {code[:12]}: "
             "build the images from the commit that you compile, then compile and deploy again"
         )
-    content = key(digest_step(module), settings.content(), scalars, digests)
 
     with contextlib.ExitStack() as stack:
         folder = os.environ.get(STORE) or stack.enter_context(tempfile.TemporaryDirectory())
-        slot = Store(Path(folder)).slot(name, content)
+        slot = Store(Path(folder)).slot(name, work.identity)
         stack.enter_context(_locked(slot.path.with_suffix(".lock"), "the same step of another run"))
         reused = slot.finished
-        if not reused:
+        if reused:
+            said = "is done already"
+        else:
             if lanes := os.environ.get(LANES):
-                turn = Turn(patient, float(scalars.get("fraction", 0)))
+                turn = Turn(patient, float(work.scalars.get("fraction", 0)))
                 stack.enter_context(lane(Path(lanes), turn))
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
-            call = Call(
-                step=step,
-                settings=f"{type(settings).__module__}:{type(settings).__qualname__}",
-                values=settings.model_dump_json(),
-                folders={
-                    "out": str(slot.work),
-                    **{name: str(path) for name, path in (places or {}).items()},
-                    **{
-                        parameter: [str(one) for one in value]
-                        if isinstance(value, list)
-                        else str(value)
-                        for parameter, value in paths.items()
-                    },
-                },
-                scalars=scalars,
-                environment=_environment(alone),
-            )
-            try:
-                done, seconds = patiently(lambda: _timed(call))
-            except Exception as error:
-                say(f"failed: {error}")
-                raise
-            outcome = done.outcome
-            record = Record(
-                step=name,
-                label=label,
-                key=content,
-                digest=digest_tree(slot.work),
-                settings=settings.model_dump(mode="json"),
-                scalars=scalars,
-                inputs=digests,
-                metrics={one: float(value) for one, value in outcome.metrics.items()},
-                curves={one: [(int(x), float(y)) for x, y in points]
-                        for one, points in outcome.curves.items()},
-                warnings=list(outcome.warnings),
-                seconds=seconds,
-                continued=continued,
-                memory=done.memory,
-                device_memory=done.device_memory,
-                packages=digest_packages(),
-                lineage=_lineage(sources),
-            )  # fmt: skip
-            slot.finish(asdict(record))
+            done, seconds = _computed(work.call(slot.work, _environment(alone)))
+            said = f"done in {seconds:.1f} s"
+            slot.finish(asdict(work.record(slot.work, done, seconds, continued)))
         _hand_over(slot, output, metrics, label, reused)
-        _show(slot.result, label, module, page, table)
-    say("is done already" if reused else f"done in {seconds:.1f} s")
+        _show(slot.result, label, work.module, page, table)
+    say(said)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A step and all that it is called with, which is all that its result depends on."""
+
+    step: str
+    name: str
+    label: str
+    settings: Settings
+    scalars: Mapping[str, Any]
+    places: Mapping[str, Path]
+    sources: Sources
+
+    @property
+    def module(self) -> str:
+        return self.step.partition(":")[0]
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """Digest of what the result depends on."""
+        code = digest_step(self.module)
+        return key(code, self.settings.content(), self.scalars, self.sources.digests)
+
+    def call(self, out: Path, environment: Mapping[str, str]) -> Call:
+        """The call that computes it into a folder."""
+        folders = {"out": out, **self.places, **self.sources.folders}
+        return Call(
+            step=self.step,
+            settings=f"{type(self.settings).__module__}:{type(self.settings).__qualname__}",
+            values=self.settings.model_dump_json(),
+            folders={
+                name: [str(one) for one in value] if isinstance(value, list) else str(value)
+                for name, value in folders.items()
+            },
+            scalars=self.scalars,
+            environment=environment,
+        )
+
+    def record(self, out: Path, done: Done, seconds: float, continued: bool) -> Record:
+        """What is known of it when it has been computed into a folder."""
+        outcome = done.outcome
+        return Record(
+            step=self.name,
+            label=self.label,
+            key=self.identity,
+            digest=digest_tree(out),
+            settings=self.settings.model_dump(mode="json"),
+            scalars=self.scalars,
+            inputs=self.sources.digests,
+            metrics={one: float(value) for one, value in outcome.metrics.items()},
+            curves={one: [(int(x), float(y)) for x, y in points]
+                    for one, points in outcome.curves.items()},
+            warnings=list(outcome.warnings),
+            seconds=seconds,
+            continued=continued,
+            memory=done.memory,
+            device_memory=done.device_memory,
+            packages=digest_packages(),
+            lineage=self.sources.lineage,
+        )  # fmt: skip
 
 
 def _environment(alone: bool) -> dict[str, str]:
@@ -286,12 +239,20 @@ def _environment(alone: bool) -> dict[str, str]:
     return {**os.environ, **({"OMP_NUM_THREADS": cores} if cores else {})}
 
 
-def _timed(call: Call) -> tuple[Done, float]:
-    """Compute, and how many seconds it took."""
-    started = time.monotonic()
+def _computed(call: Call) -> tuple[Done, float]:
+    """Compute, again where it failed for a passing reason; and how many seconds it took."""
     warm = os.environ.get(WARM)
-    done = perform_warm(call, Path(warm)) if warm else perform(call)
-    return done, time.monotonic() - started
+
+    def once() -> tuple[Done, float]:
+        started = time.monotonic()
+        done = perform_warm(call, Path(warm)) if warm else perform(call)
+        return done, time.monotonic() - started
+
+    try:
+        return patiently(once)
+    except Exception as error:
+        say(f"failed: {error}")
+        raise
 
 
 def _show(result: Path, label: str, module: str, page: Any | None, table: Any | None) -> None:
@@ -328,16 +289,6 @@ def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused:
         aside.rename(notice)
     else:
         log(slot.result, label=label, reused=reused, task=output.uri, counted=metrics is not None)
-
-
-def _lineage(sources: Mapping[str, Record | list[Record]]) -> list[Record]:
-    found: dict[str, Record] = {}
-    for value in sources.values():
-        for record in value if isinstance(value, list) else [value]:
-            for one in (*record.lineage, record):
-                fields = {**one.__dict__, "lineage": []}
-                found.setdefault(f"{one.step} {one.key}", Record(**fields))
-    return list(found.values())
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from components.record import Record, read_record
 from components.store import RECORD
-from components.task import RUN, Record, read_record
+from components.task import RUN
 
 EXPERIMENT = "defectory"
 KFP_RUN = "kfp.pipeline_run_id"

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from components.data_versioning.source import fetched
 from components.fraction import folder
+from components.record import read_record
 from components.store import place
-from components.task import CORES, LANES, SPOOL, STORE, WARM, read_record
+from components.task import CORES, LANES, SPOOL, STORE, WARM
 from components.tracking import GIT_REVISION
 from pipelines.config import Config
 from pipelines.console import Console

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.mask_rcnn.settings import REGIMES
-from components.task import read_record
+from components.record import read_record
 
 
 @dataclass(frozen=True)

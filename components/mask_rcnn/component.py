@@ -32,9 +32,9 @@ def mask_rcnn(
         metrics: Scores on the validation part.
         page: Predictions on the validation part, for the UI.
     """
-    from components.fraction import percent
+    from components.fraction import fraction_of, percent
     from components.mask_rcnn.settings import MaskRCNNSettings
-    from components.task import fraction_of, run
+    from components.task import run
 
     fraction = fraction_of(synthetic)
     regime, seed = str(experiment["regime"]), seed + int(experiment["repeat"])

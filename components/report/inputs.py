@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from components.dataset import Dataset
+from components.record import Record, read_record
 from components.synthetic import SyntheticSet
-from components.task import Record, read_record
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.fraction import percent
+from components.record import Record
 from components.report.figures import REGIMES, Figure, Series, curves
 from components.report.inputs import Run
 from components.report.layout import Cell, Column, Table, duration, size, table
-from components.task import Record
 
 _PARTS = {"train": "training", "val": "validation", "test": "test"}
 

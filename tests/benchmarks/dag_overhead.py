@@ -19,9 +19,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from components.record import Record, read_record
 from components.settings import Settings
 from components.store import RECORD
-from components.task import CORES, LANES, SPOOL, STORE, WARM, Record, read_record
+from components.task import CORES, LANES, SPOOL, STORE, WARM
 from pipelines.overrides import override
 from pipelines.presets import preset
 from pipelines.run import Request, execute

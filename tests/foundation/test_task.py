@@ -16,8 +16,9 @@ import pytest
 from components import task as edge
 from components.history import history
 from components.outcome import Outcome
+from components.record import read_record
 from components.settings import Settings
-from components.task import CORES, LANES, RUN, SPOOL, STORE, read_record, run
+from components.task import CORES, LANES, RUN, SPOOL, STORE, run
 from components.tracking import JOINED, PLUGIN
 
 

@@ -14,8 +14,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from components.record import Record, read_record
 from components.store import RECORD
-from components.task import Record, read_record
 
 TIMED = "report"
 """The step whose content has times in it."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from components.dataset import About, Dataset, Frame, Photo, write_dataset
 from components.instances import Instance, box, encode
-from components.task import Record
+from components.record import Record
 
 CLASSES = ("crack", "pit", "spall")
 SIDE = 48

@@ -17,8 +17,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from pycocotools.coco import COCO
 
+from components.record import read_record
 from components.store import RECORD, digest_tree
-from components.task import read_record
 
 pytestmark = [pytest.mark.dag, pytest.mark.timeout(600)]
 

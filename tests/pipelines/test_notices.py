@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from components.outcome import Outcome
+from components.record import Record
 from components.settings import Settings
 from components.store import RECORD
-from components.task import Record
 from components.tracking import GIT_REVISION, Tracker
 from pipelines.notices import Collector, TrackerOf
 

@@ -16,8 +16,8 @@ from components.instances import Mask, connected, encode
 from components.iou_evaluation.evaluate import evaluate
 from components.iou_evaluation.settings import IoUSettings
 from components.pictures import grid
+from components.record import Record, read_record
 from components.synthetic import SyntheticSet, write_annotations
-from components.task import Record, read_record
 from components.valvano.driver_extraction.extract import extract
 from components.valvano.driver_extraction.recipe import read_recipe
 from components.valvano.driver_extraction.settings import DriverSettings

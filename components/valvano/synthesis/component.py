@@ -89,8 +89,8 @@ def synthesis(
         images: The shard's images.
         table: How many they are, for the UI.
     """
-    from components.fraction import percent
-    from components.task import fraction_of, run
+    from components.fraction import fraction_of, percent
+    from components.task import run
     from components.valvano.synthesis.settings import SynthesisSettings
 
     run(
