@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from components import dilation
 from components.dataset import Dataset, Image
 from components.instances import Instance, Mask
 
@@ -76,9 +77,9 @@ def contrasts(instances: Sequence[Instance], stack: Stack) -> NDArray[np.float64
     there = [one.mask for one in instances if one.mask.any()]
     total, weight = np.zeros(len(stack)), 0
     if there:
-        near = _dilate(np.any(there, axis=0), GAP)
+        near = dilation.disc(np.any(there, axis=0), GAP)
         for mask in there:
-            ring = _dilate(mask, GAP + _ring_width(mask)) & ~near
+            ring = dilation.disc(mask, GAP + _ring_width(mask)) & ~near
             if ring.any():
                 inside = stack[:, mask.reshape(-1)].mean(1)
                 around = stack[:, ring.reshape(-1)].mean(1)
@@ -117,10 +118,3 @@ def is_rare(value: float, chance: NDArray[np.float64]) -> bool:
 
 def _ring_width(mask: Mask) -> int:
     return max(3, round(mask.shape[0] / 24))
-
-
-def _dilate(mask: Mask, radius: int) -> Mask:
-    import cv2
-
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc), bool)

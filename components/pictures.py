@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from components import dilation
 from components.dataset import Image
 
 
@@ -29,13 +30,10 @@ def draw_masks(picture: Image, class_map: NDArray[np.uint8], classes: int) -> Im
 
     The outline lies outside the defect, so that nothing of it is hidden.
     """
-    import cv2
-
     drawn = picture.copy()
     colours = class_colours(classes)
     for label in range(classes):
-        inside = (class_map == label + 1).astype(np.uint8)
-        outline = cv2.dilate(inside, np.ones((3, 3), np.uint8)).astype(bool) & (class_map == 0)
+        outline = dilation.square(class_map == label + 1, 1) & (class_map == 0)
         drawn[outline] = colours[label]
     return drawn
 

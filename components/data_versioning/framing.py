@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from components import dilation
 from components.dataset import Image
 from components.instances import Instance, Mask, box
 
@@ -204,7 +205,6 @@ def _scaled_mask(part: Mask, resolution: int) -> Mask:
     scaled = cover >= 0.5 * min(1.0, resolution / side)
     # What has vanished all the same, such as a speck on the corner of four pixels, is put back.
     rows, columns = (places * resolution // side for places in np.nonzero(part))
-    near = cv2.dilate(scaled.astype(np.uint8), np.ones((3, 3), np.uint8))
-    lost = near[rows, columns] == 0
+    lost = ~dilation.square(scaled, 1)[rows, columns]
     scaled[rows[lost], columns[lost]] = True
     return scaled

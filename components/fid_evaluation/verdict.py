@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from components import dilation
 from components.instances import Instance, Mask
 from components.iou_evaluation.overlap import iou
 
@@ -97,8 +98,4 @@ def union(instances: Sequence[Instance]) -> Mask:
 
 def dilate(mask: Mask) -> Mask:
     """The mask grown by a disc of `TOLERANCE` pixels."""
-    import cv2
-
-    side = 2 * TOLERANCE + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), disc), bool)
+    return dilation.disc(mask, TOLERANCE)

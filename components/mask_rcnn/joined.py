@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from components import dilation
 from components.dataset import Image
 from components.instances import Instance, Mask
 
@@ -76,6 +77,4 @@ def _away(mask: Mask) -> NDArray[np.float32]:
 
 def _beside(mask: Mask) -> Mask:
     """A mask and the pixels beside it."""
-    import cv2
-
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
+    return dilation.square(mask, 1)

@@ -10,9 +10,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
+from components import dilation
 from components.dataset import Dataset, Frame, write_image
 from components.fraction import percent
 from components.instances import Mask, class_map
@@ -167,9 +167,7 @@ class _Places:
     def _near(self, masks: Sequence[Mask], placed: Placement) -> Mask:
         side = self.data.resolution
         moved = perturb(masks, placed.how).placed(placed.dx, placed.dy, side)
-        reach = 2 * round(APART * side) + 1
-        near = cv2.dilate(np.logical_or.reduce(moved).astype(np.uint8), np.ones((reach, reach)))
-        return near.astype(bool)
+        return dilation.square(np.logical_or.reduce(moved), round(APART * side))
 
 
 def _coverage(

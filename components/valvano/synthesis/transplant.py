@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from components import dilation
 from components.dataset import Dataset, Image
 from components.distance import away
 from components.instances import Mask, connected
@@ -70,11 +71,11 @@ def relief(image: Image, own: Mask, every: Mask, rim: int, edge: int) -> NDArray
     """
     apart = structure(image)
     picture = image.astype(np.float32)
-    surface = filled(picture, _wider(every, rim) | apart)
+    surface = filled(picture, dilation.square(every, rim) | apart)
     ratio = (picture + DARKEST) / (surface + DARKEST)
     change = np.log(ratio.clip(1 / LARGEST, LARGEST))
     # Masks leave out the holes in a defect, but not the holes' soft edges.
-    beside = _wider(_large(apart & ~_wider(every, 1)), edge)
+    beside = dilation.square(_large(apart & ~dilation.square(every, 1)), edge)
     if (own & ~beside).any():
         change[own & beside] = filled(change, ~own | beside)[own & beside]
     change[(beside | every) & ~own] = 0
@@ -111,10 +112,6 @@ def filled(picture: NDArray[np.float32], hole: Mask) -> NDArray[np.float32]:
             break
         sigma *= 2
     return made
-
-
-def _wider(mask: Mask, by: int) -> Mask:
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2 * by + 1,) * 2, np.uint8)), bool)
 
 
 def _large(mask: Mask) -> Mask:
