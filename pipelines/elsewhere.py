@@ -1,21 +1,18 @@
 """Data elsewhere: the address of a `.dvc` file in a git repository that others can reach too."""
 
 import re
-from pathlib import Path
 
+from components.data_versioning.address import Address
 from pipelines.refusal import Refusal
 
-_ADDRESS = re.compile(r"(?P<url>.+):(?P<file>[^:]+\.dvc)")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _TOKEN = re.compile(r"gh[pousr]_|github_pat_|glpat-")
 
 
-def elsewhere(data: str) -> re.Match[str] | None:
-    """The parts of an address, `url` and `file`; None where data is none."""
-    parts = _ADDRESS.fullmatch(data)
-    if parts is None or Path(data).exists():
-        return None
-    return parts if "://" in parts["url"] or "@" in parts["url"] else None
+def elsewhere(data: str) -> Address | None:
+    """The address that data is; None where it is none, or one that only this machine can reach."""
+    address = Address.parse(data)
+    return address if address and address.remote else None
 
 
 def is_address(data: str) -> bool:

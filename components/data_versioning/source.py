@@ -5,19 +5,17 @@ Importing all of DVC takes a second, so that happens only where the working copy
 recorded version already.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
+from components.data_versioning.address import Address
 from components.data_versioning.download import downloaded
 from components.data_versioning.tracked import digest, parse
 from components.progress import say
 
 DEFAULT = "data.dvc"
 """Name of the file that versions the project's own data."""
-
-_ELSEWHERE = re.compile(r"(?P<url>.+):(?P<file>[^:]+\.dvc)")
 
 
 def locate_default() -> Path:
@@ -69,8 +67,8 @@ def fetched(data: str, revision: str) -> Iterator[Path]:
         return
     if path.suffix != ".dvc":
         raise ValueError(f"{data!r} is neither a folder nor a .dvc file: check the path")
-    if elsewhere := _elsewhere(data):
-        source = downloaded(*elsewhere, revision)
+    if address := Address.parse(data):
+        source = downloaded(address.repository, address.file, revision)
     else:
         file = path.resolve()
         root = _root(file)
@@ -80,16 +78,6 @@ def fetched(data: str, revision: str) -> Iterator[Path]:
         source = downloaded(str(root), PurePosixPath(file.relative_to(root)), revision)
     with source as folder:
         yield folder
-
-
-def _elsewhere(data: str) -> tuple[str, PurePosixPath] | None:
-    """Address of a repository and the `.dvc` file in it, if that is what `data` names."""
-    parts = _ELSEWHERE.fullmatch(data)
-    if parts is None or Path(data).exists():
-        return None
-    url = parts["url"]
-    known = "://" in url or "@" in url or Path(url).is_dir()
-    return (url, PurePosixPath(parts["file"])) if known else None
 
 
 def _root(file: Path) -> Path:

@@ -38,8 +38,8 @@ def address(data: str, revision: str) -> str:
     Raises:
         Refusal: If there is no such file, or its repository has no address that others can reach.
     """
-    if parts := elsewhere(data):
-        refuse_secrets(parts["url"])
+    if address := elsewhere(data):
+        refuse_secrets(address.repository)
         return data
     return _local(Path(data), revision).data
 
@@ -56,9 +56,9 @@ def pin(data: str, revision: str) -> Pinned:
     Raises:
         Refusal: If there is no such file, repository or revision, or others could not reach it.
     """
-    if parts := elsewhere(data):
-        refuse_secrets(parts["url"])
-        return Pinned(data, revision, _remote_commit(parts["url"], revision))
+    if address := elsewhere(data):
+        refuse_secrets(address.repository)
+        return Pinned(data, revision, _remote_commit(address.repository, revision))
     return _local(Path(data), revision)
 
 
