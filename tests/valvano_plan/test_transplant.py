@@ -18,7 +18,8 @@ from components.valvano.synthesis.plan import make_plan
 from components.valvano.synthesis.realise import realise
 from components.valvano.synthesis.row import read_plan
 from components.valvano.synthesis.settings import PlanSettings
-from components.valvano.synthesis.transplant import filled, relief, transplant
+from components.valvano.synthesis.structure import filled
+from components.valvano.synthesis.transplant import relief, transplant
 
 SIDE = 64
 

@@ -4,6 +4,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from components.dataset import Dataset, Frame, Image
 from components.instances import Instance, Mask, class_map
 from components.valvano.driver_extraction.driver import driver
@@ -11,6 +13,7 @@ from components.valvano.driver_extraction.recipe import Recipe
 from components.valvano.synthesis.augment import augment
 from components.valvano.synthesis.perturb import perturb
 from components.valvano.synthesis.row import Row
+from components.valvano.synthesis.structure import whole
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def frame_of(dataset: Dataset, name: str) -> Frame:
 
 
 def masks_of(dataset: Dataset, frame: Frame, numbers: Sequence[int]) -> list[Mask]:
-    """Masks of some of a frame's instances.
+    """Masks of some of a frame's instances, without the holes of the sheet that they leave out.
 
     Raises:
         ValueError: If the frame has no such instance.
@@ -72,4 +75,6 @@ def masks_of(dataset: Dataset, frame: Frame, numbers: Sequence[int]) -> list[Mas
             f"frame {frame.id!r} has {len(instances)} instances, the plan asks for {numbers}; "
             "make the plan of this dataset anew"
         )
-    return [instances[number].mask for number in numbers]
+    every = np.logical_or.reduce([one.mask for one in instances])
+    picture = dataset.image(frame)
+    return [whole(instances[number].mask, every, picture) for number in numbers]

@@ -74,7 +74,7 @@ class SynthesisSettings(Settings):
     """Scale of classifier-free guidance; 1 is none."""
 
     conditioning: Annotated[float, Field(ge=0, le=5)] = 1.0
-    """Scale of the hypernetwork's residuals."""
+    """Scale of the hypernetwork's residuals; above 1 defects show more strongly than learnt."""
 
     batch: Annotated[int, Field(ge=1, le=256)] = 8
     """Images drawn at once; the last batch is filled up, so that every image is computed in the

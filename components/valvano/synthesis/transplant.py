@@ -5,7 +5,6 @@ along. A drawing may begin with that picture instead of with noise (`synthesis.s
 Meng et al. 2022), and alone it is the oldest way to make such images (Dwibedi et al. 2017).
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,18 +16,13 @@ from components.valvano.driver_extraction.recipe import Recipe
 from components.valvano.synthesis.perturb import carry
 from components.valvano.synthesis.realise import Realised, frame_of, masks_of
 from components.valvano.synthesis.row import Row
+from components.valvano.synthesis.structure import filled, structure
 
 DARKEST = 8.0
 """Grey levels added to both sides of a ratio, so that shadows do not blow it up."""
 
 LARGEST = 3.0
 """Ratio to its surroundings up to which a defect is taken over, and its inverse down to which."""
-
-STRUCTURE = 12
-"""Grey levels from the median around it at which a pixel belongs to a hole, a seam or an edge."""
-
-WINDOW = 0.25
-"""Side of the neighbourhood of that median, as a share of the picture's side."""
 
 SPECK = 1 / 768
 """Smaller structure, as a share of the picture, is grain or the defect's own shade."""
@@ -81,37 +75,6 @@ def relief(image: Image, own: Mask, every: Mask, rim: int, edge: int) -> NDArray
     change[(beside | every) & ~own] = 0
     faded: NDArray[np.float32] = change * _faded(own, edge)[..., None]
     return faded
-
-
-def structure(picture: Image) -> Mask:
-    """Pixels much darker or brighter than what is around them: holes, seams, edges, defects."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-    side = 2 * round(max(grey.shape) * WINDOW / 2) + 1
-    apart = np.abs(cv2.blur(grey, (3, 3)).astype(np.int16) - cv2.medianBlur(grey, side))
-    return apart > max(STRUCTURE, 4 * float(np.median(apart)))
-
-
-def filled(picture: NDArray[np.float32], hole: Mask) -> NDArray[np.float32]:
-    """A picture (height, width, channels) with a hole filled smoothly from around it.
-
-    Every pixel of the hole becomes a Gaussian mean of what is known around it, of the smallest
-    width that sees enough of it.
-    """
-    known = (~hole).astype(np.float32)
-    made = picture.copy()
-    left = hole.copy()
-    sigma = 2.0
-    while left.any() and known.any():
-        weight = cv2.GaussianBlur(known, (0, 0), sigma)
-        mean = cv2.GaussianBlur(picture * known[..., None], (0, 0), sigma)
-        last = sigma > 2 * max(hole.shape)
-        seen = left & (weight > (0 if last else 0.05))
-        made[seen] = mean[seen] / weight[seen][:, None]
-        left &= ~seen
-        if last:
-            break
-        sigma *= 2
-    return made
 
 
 def _large(mask: Mask) -> Mask:
