@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from components.instances import Mask
 from components.valvano.synthesis.structure import whole
@@ -57,6 +59,23 @@ def test_an_opening_with_another_defect_stays_open() -> None:
     opened = whole(mask, STAIN, photo((STAIN, 70), (HOLE, 20)))
 
     np.testing.assert_array_equal(opened, mask)
+
+
+def test_a_hole_that_the_frame_cuts_is_closed() -> None:
+    stain, hole = disc(22, x=90), disc(7, x=94)
+    mask = stain & ~hole
+
+    closed = whole(mask, mask, photo((stain, 70), (hole, 20)))
+
+    np.testing.assert_array_equal(closed, stain)
+
+
+@given(st.integers(-10, SIDE + 10), st.integers(-10, SIDE + 10), st.integers(3, 40))
+def test_no_surface_is_taken_for_a_hole(x: int, y: int, radius: int) -> None:
+    """Corners that a mask cuts off the frame are openings too."""
+    mask = disc(radius, x, y)
+
+    np.testing.assert_array_equal(whole(mask, mask, photo((mask, 70))), mask)
 
 
 def test_an_opening_to_the_outside_is_none() -> None:

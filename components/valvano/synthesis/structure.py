@@ -14,6 +14,9 @@ STRUCTURE = 12
 WINDOW = 0.25
 """Side of the neighbourhood of that median, as a share of the picture's side."""
 
+WIDEST = 0.5
+"""Area of an opening of a mask, as a share of the mask's; what is wider lies beside it."""
+
 RIM = 2
 """Pixels around defects and holes that no surface is estimated from: they are neither."""
 
@@ -54,25 +57,22 @@ def whole(mask: Mask, every: Mask, picture: Image) -> Mask:
 
     Annotated masks leave out such holes; where the defect is to go, the sheet has none there. What
     lies in a mask's opening is a hole if it is much darker or brighter than the surface around the
-    mask: within a ring of a crack there is surface, and it stays open.
+    mask: within a ring of a crack there is surface, and it stays open. The frame's edge may cut an
+    opening too.
 
     Args:
         mask: The mask as it was annotated.
         every: It and all others of the photo; an opening with another defect stays open.
         picture: The photo, (height, width, 3).
     """
-    from scipy.ndimage import binary_fill_holes
-
-    closed = np.asarray(binary_fill_holes(mask), bool)
-    openings = connected(closed & ~mask, 0, smallest=1)
+    areas = [one.mask for one in connected(~mask, 0)]
+    openings = [one for one in areas if one.sum() < WIDEST * mask.sum()]
     if not openings:
         return mask
-    surface = filled(
-        picture.astype(np.float32), dilation.square(closed | every, RIM) | structure(picture)
-    )
+    apart = dilation.square(np.logical_or.reduce([mask, every, *openings]), RIM)
+    surface = filled(picture.astype(np.float32), apart | structure(picture))
     made = mask.copy()
-    for opening in openings:
-        at = opening.mask
+    for at in openings:
         differs = np.abs(picture[at].mean() - surface[at].mean())
         if differs > STRUCTURE and not (at & every).any():
             made |= at
