@@ -1,5 +1,6 @@
 """Turn a row of the plan into what it stands for; nothing is left to chance."""
 
+import functools
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,12 +70,18 @@ def masks_of(dataset: Dataset, frame: Frame, numbers: Sequence[int]) -> list[Mas
     Raises:
         ValueError: If the frame has no such instance.
     """
-    instances = dataset.instances(frame)
-    if max(numbers) >= len(instances):
+    masks = _masks(dataset, frame)
+    if max(numbers) >= len(masks):
         raise ValueError(
-            f"frame {frame.id!r} has {len(instances)} instances, the plan asks for {numbers}; "
+            f"frame {frame.id!r} has {len(masks)} instances, the plan asks for {numbers}; "
             "make the plan of this dataset anew"
         )
-    every = np.logical_or.reduce([one.mask for one in instances])
+    return [masks[number] for number in numbers]
+
+
+@functools.lru_cache(maxsize=256)
+def _masks(dataset: Dataset, frame: Frame) -> list[Mask]:
+    """Those of all instances of a frame: a plan asks for the same ones again and again."""
+    masks = [one.mask for one in dataset.instances(frame)]
     picture = dataset.image(frame)
-    return [whole(instances[number].mask, every, picture) for number in numbers]
+    return [whole(mask, np.logical_or.reduce(masks), picture) for mask in masks]
