@@ -174,7 +174,7 @@ def run(
 
 @dataclass(frozen=True)
 class _Work:
-    """A step and all that it is called with, which is all that its result depends on."""
+    """A step, its name for people, and what it is called with."""
 
     step: str
     name: str

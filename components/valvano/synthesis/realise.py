@@ -65,7 +65,7 @@ def frame_of(dataset: Dataset, name: str) -> Frame:
 
 
 def masks_of(dataset: Dataset, frame: Frame, numbers: Sequence[int]) -> list[Mask]:
-    """Masks of some of a frame's instances, without the holes of the sheet that they leave out.
+    """Masks of some of a frame's instances, closed where they leave out a hole of the sheet.
 
     Raises:
         ValueError: If the frame has no such instance.

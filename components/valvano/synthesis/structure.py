@@ -53,7 +53,7 @@ def filled(picture: NDArray[np.float32], hole: Mask) -> NDArray[np.float32]:
 
 
 def whole(mask: Mask, every: Mask, picture: Image) -> Mask:
-    """A defect's mask, (height, width), without the holes of the sheet that it lies around.
+    """A defect's mask, (height, width), closed over the holes of the sheet that it lies around.
 
     Annotated masks leave out such holes; where the defect is to go, the sheet has none there. What
     lies in a mask's opening is a hole if it is much darker or brighter than the surface around the
