@@ -71,7 +71,7 @@ def test_the_record_has_curves_quality_time_and_machine(trained):
 def test_an_interrupted_training_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
     from components.base_model import fit_denoiser
 
-    whole = fit_denoiser.velocity_loss
+    whole = fit_denoiser.noised
     calls = []
 
     def killed(*arguments):
@@ -81,7 +81,7 @@ def test_an_interrupted_training_ends_in_the_same_weights(trained, tmp_path, mon
         return whole(*arguments)
 
     out = tmp_path / "weights"
-    monkeypatch.setattr(fit_denoiser, "velocity_loss", killed)
+    monkeypatch.setattr(fit_denoiser, "noised", killed)
     with pytest.raises(KeyboardInterrupt):
         train(out, plan(), torch.device("cpu"), workers=1)
     assert not out.exists()
