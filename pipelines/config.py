@@ -89,6 +89,16 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _what_is_drawn_was_learnt(self) -> "Config":
+        if self.hypernetwork.strength < self.synthesis.strength:
+            raise ValueError(
+                f"synthesis.strength={self.synthesis.strength:g} goes through noise levels that "
+                f"hypernetwork.strength={self.hypernetwork.strength:g} hardly learns; set "
+                f"hypernetwork.strength to {self.synthesis.strength:g} or more"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _start_is_of_this_base_model(self) -> "Config":
         if self.hypernetwork.start == EMBEDDED != self.base_model.source:
             raise ValueError(

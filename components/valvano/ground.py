@@ -131,11 +131,11 @@ def encode_grounds(grounds: Sequence[Ground | None], noise: Tensor, parts: Parts
     if len(given) < len(grounds):
         raise ValueError("a group keeps the ground of all its images or of none")
     pictures = np.stack([one.picture for one in given])
-    clean = parts.encode(list(pictures), flips=False).plain.mean.to(noise.device)
+    clean = parts.encode(pictures).mean.to(noise.device)
     begun, start = pictures, clean
     if any(one.begun is not None for one in given):
         begun = np.stack([one.picture if one.begun is None else one.begun for one in given])
-        start = parts.encode(list(begun), flips=False).plain.mean.to(noise.device)
+        start = parts.encode(begun).mean.to(noise.device)
     areas = torch.from_numpy(np.stack([one.area for one in given]))[:, None].float()
     drawn = functional.adaptive_max_pool2d(areas, noise.shape[2:]) > 0
     return Kept(pictures, clean, noise, drawn.to(noise.device), begun, start)

@@ -1,8 +1,7 @@
 """Encoded training pictures, computed once and kept in memory.
 
-The autoencoder is frozen and nothing is augmented at random but by mirroring, so a picture needs
-to be encoded once, or twice where it may be mirrored (the latents of a mirrored picture are not
-the mirrored latents).
+The autoencoder is frozen and pictures are only laid in other orientations, so each view needs to be
+encoded once (the latents of a mirrored picture are not the mirrored latents).
 """
 
 from collections.abc import Sequence
@@ -26,42 +25,38 @@ class Latents:
     mean: Tensor
     deviation: Tensor | None
 
+    def __len__(self) -> int:
+        return len(self.mean)
+
 
 @dataclass(frozen=True)
 class Views:
-    """Latents of pictures as they are, and of their mirror images where these are allowed."""
+    """Latents of pictures, each in some orientations.
 
-    plain: Latents
-    mirrored: Latents | None
+    Attributes:
+        latents: Of all views, picture by picture, n * k of them.
+        orientations: Which these are, (n, k); see `orientation.py`.
+    """
+
+    latents: Latents
+    orientations: NDArray[np.int64]
 
     def __len__(self) -> int:
-        return len(self.plain.mean)
+        return len(self.orientations)
 
     def draw(
         self, which: Sequence[int], rng: np.random.Generator
-    ) -> tuple[Tensor, NDArray[np.bool_]]:
-        """Latents (len(which), channels, height, width), and which of them are mirrored."""
-        index = list(which)
-        turned = np.zeros(len(index), bool)
-        if self.mirrored is not None:
-            turned = rng.random(len(index)) < 0.5
-        mean = _choose(turned, self.plain.mean, self.mirrored and self.mirrored.mean, index)
-        if self.plain.deviation is None:
-            return mean, turned
-        deviation = _choose(
-            turned, self.plain.deviation, self.mirrored and self.mirrored.deviation, index
-        )
-        return mean + deviation * normal(mean.shape, rng), turned
+    ) -> tuple[Tensor, NDArray[np.int64]]:
+        """Latents (len(which), channels, height, width) of one view each, and its orientation."""
+        pictures, views = np.array(which), self.orientations.shape[1]
+        chosen = rng.integers(views, size=len(pictures)) if views > 1 else np.zeros_like(pictures)
+        rows = torch.from_numpy(pictures * views + chosen)
+        drawn = self.latents.mean[rows]
+        if self.latents.deviation is not None:
+            drawn = drawn + self.latents.deviation[rows] * normal(drawn.shape, rng)
+        return drawn, self.orientations[pictures, chosen]
 
 
 def normal(shape: Sequence[int], rng: np.random.Generator) -> Tensor:
     """Standard normal numbers, float32 on the CPU."""
     return torch.from_numpy(rng.standard_normal(tuple(shape), dtype=np.float32))
-
-
-def _choose(
-    turned: NDArray[np.bool_], plain: Tensor, mirrored: Tensor | None, index: list[int]
-) -> Tensor:
-    if mirrored is None:
-        return plain[index]
-    return torch.where(torch.from_numpy(turned)[:, None, None, None], mirrored[index], plain[index])

@@ -16,6 +16,9 @@ from torch import Tensor
 EPSILON = "epsilon"
 VELOCITY = "v_prediction"
 
+_VISITED = 0.75
+"""Share of the noise levels learnt that a synthesis below full strength goes through."""
+
 
 @dataclass(frozen=True)
 class NoiseSchedule:
@@ -63,6 +66,21 @@ class NoiseSchedule:
     def length(self) -> int:
         """Number of noise levels."""
         return int(self.scheduler.config.num_train_timesteps)
+
+    def times(self, count: int, rng: np.random.Generator, strength: float) -> Tensor:
+        """Noise levels (count,) to learn, most of them those that a synthesis goes through.
+
+        Args:
+            count: How many.
+            rng: Where they are drawn.
+            strength: The synthesis'. Below 1 three quarters of them are from this share of the
+                levels, the lowest; the others, from all, keep drawing from noise alone possible.
+        """
+        times = rng.integers(0, self.length, count)
+        if strength < 1:
+            low = rng.random(count) < _VISITED
+            times = np.where(low, (times * strength).astype(np.int64), times)
+        return torch.from_numpy(times)
 
     def noised(self, clean: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """sqrt(a_t) clean + sqrt(1 - a_t) noise; all (n, channels, h, w), times (n,)."""

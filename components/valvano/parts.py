@@ -7,9 +7,10 @@ may be Stable Diffusion's own (AutoencoderKL, factor 8, random encoding) or the 
 
 import inspect
 import json
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from components.dataset import Image
 from components.valvano.device import Device
 from components.valvano.latents import Latents, Views
+from components.valvano.orientation import lay, orientations
 
 INDEX = "model_index.json"
 _AUTOENCODERS = {"AutoencoderKL": AutoencoderKL, "AutoencoderTiny": AutoencoderTiny}
@@ -109,25 +111,42 @@ class Parts:
                 found.append(word)
         return found
 
-    def encode(self, pictures: Sequence[Image], *, flips: bool) -> Views:
-        """Latents of pictures of one size, and of their mirror images if `flips`."""
-        return Views(self._encode(pictures, False), self._encode(pictures, True) if flips else None)
-
     @torch.no_grad()
-    def _encode(self, pictures: Sequence[Image], mirrored: bool, batch: int = 8) -> Latents:
+    def encode(self, pictures: Iterable[Image], batch: int = 8) -> Latents:
+        """Latents of pictures of one size."""
         vae = self.vae
         scale = float(vae.config.scaling_factor)
         means, deviations = [], []
-        for start in range(0, len(pictures), batch):
-            stacked = torch.from_numpy(np.stack(pictures[start : start + batch]))
-            values = stacked.to(self.on.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-            coded = vae.encode(values.flip(-1) if mirrored else values)
+        pending = iter(pictures)
+        while group := list(islice(pending, batch)):
+            values = torch.from_numpy(np.stack(group)).to(self.on.device)
+            coded = vae.encode(values.permute(0, 3, 1, 2).float() / 127.5 - 1)
             if isinstance(vae, AutoencoderKL):
                 means.append((coded.latent_dist.mean * scale).cpu())
                 deviations.append((coded.latent_dist.std * scale).cpu())
             else:
                 means.append((coded.latents * scale).cpu())
         return Latents(torch.cat(means), torch.cat(deviations) if deviations else None)
+
+    def views(
+        self, pictures: Sequence[Image], draws: int, *, flips: bool, turns: bool = False, seed: int
+    ) -> Views:
+        """Latents of square pictures in the orientations in which a training draws them.
+
+        Args:
+            pictures: Of one size.
+            draws: How many pictures the training draws in all.
+            flips: Whether they may be mirrored.
+            turns: Whether they may be turned by quarters.
+            seed: Chooses among the orientations where not all are needed.
+        """
+        chosen = orientations(len(pictures), draws, flips=flips, turns=turns, seed=seed)
+        laid = (
+            lay(picture, int(one))
+            for picture, own in zip(pictures, chosen, strict=True)
+            for one in own
+        )
+        return Views(self.encode(laid), chosen)
 
     def decode(self, latents: Tensor) -> NDArray[np.uint8]:
         """Pictures (n, height, width, 3) of latents (n, channels, h, w)."""

@@ -122,7 +122,7 @@ def train_ours(parts: Parts, size: Size, scratch: Path) -> float:
     rng = np.random.default_rng(0)
     shape = (32, *parts.latent_shape(size.side))
     mean = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
-    views = Views(Latents(mean, torch.full_like(mean, 0.1)), None)
+    views = Views(Latents(mean, torch.full_like(mean, 0.1)), np.zeros((len(mean), 1), np.int64))
     warm = 3
     settings = DreamBoothSettings(steps=size.steps + warm + 1, batch=size.batch, bf16=True)
     objective = Objective(

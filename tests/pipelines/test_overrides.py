@@ -60,6 +60,10 @@ def test_fields_that_contradict_each_other_are_told() -> None:
         override(preset("smoke"), ["run.shards=9"])
     with pytest.raises(BadSettings, match=r"plan.together=3 .* set synthesis.background=photo"):
         override(preset("paper"), ["plan.together=3"])
+    with pytest.raises(
+        BadSettings, match=r"synthesis.strength=1 .* set hypernetwork.strength to 1"
+    ):
+        override(preset("paper"), ["hypernetwork.strength=0.3"])
 
 
 @pytest.mark.parametrize(

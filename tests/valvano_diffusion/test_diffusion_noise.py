@@ -30,6 +30,17 @@ def test_noised_latents_and_target_give_the_clean_latents_back(config):
     torch.testing.assert_close(found, clean, rtol=1e-3, atol=1e-3)
 
 
+def test_three_quarters_of_the_levels_are_those_of_a_weak_synthesis():
+    schedule = NoiseSchedule.read(OURS)
+    weak = schedule.times(20_000, np.random.default_rng(0), 0.2)
+    whole = schedule.times(20_000, np.random.default_rng(0), 1.0)
+
+    assert int(weak.max()) > 990
+    assert int(weak.min()) == int(whole.min()) == 0
+    assert abs(float((weak < 200).float().mean()) - (0.75 + 0.25 * 0.2)) < 0.01
+    assert abs(float((whole < 200).float().mean()) - 0.2) < 0.01
+
+
 def test_only_a_rescaled_schedule_ends_in_pure_noise():
     clean, noise = torch.randn(2, 1, 4, 2, 2)
     last = torch.tensor([999])

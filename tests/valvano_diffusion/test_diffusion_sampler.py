@@ -216,8 +216,8 @@ def test_a_large_autoencoder_has_one_picture_in_memory_at_a_time(base):
         part.register_forward_hook(lambda module, inputs, output: seen.append(len(inputs[0])))
 
     pictures = [np.full((SIDE, SIDE, 3), level, np.uint8) for level in (0, 100, 200)]
-    views = parts.encode(pictures, flips=False)
+    latents = parts.encode(pictures)
     parts.decode(torch.zeros(3, *parts.latent_shape(SIDE)))
 
-    assert len(views) == 3
+    assert len(latents) == 3
     assert seen == [1] * 6

@@ -115,7 +115,7 @@ def test_the_condition_is_learnt(tmp_path, dataset, monkeypatch):
     parts = load(concept, choose(False))
     control = ControlNetModel.from_pretrained(out / "controlnet").eval()
     text = parts.embed(["an image of a sks with a crack crack"])
-    clean = parts.encode([data.image(one) for one in frames[:2]], flips=False).plain.mean
+    clean = parts.encode([data.image(one) for one in frames[:2]]).mean
     noise = torch.randn(clean[:1].shape, generator=torch.Generator().manual_seed(0))
     time = torch.tensor([999])
     found = []
@@ -136,14 +136,54 @@ def test_the_condition_is_learnt(tmp_path, dataset, monkeypatch):
     assert errors[0][0] + errors[1][1] < 0.985 * (errors[0][1] + errors[1][0])
 
 
+def test_photo_driver_and_weights_are_turned_together(tmp_path, dataset, base, monkeypatch):
+    """What the network is shown is one scene, however it lies."""
+    from components.valvano.hypernetwork import train as module
+    from components.valvano.orientation import lay
+
+    data = Dataset(dataset)
+    shown = []
+    build = module.Objective
+
+    def watched(**fields):
+        objective = build(**fields)
+        control = objective.control.forward
+
+        def forward(noised, times, texts, hint, **options):
+            shown.append((hint * 255).round().byte().permute(0, 2, 3, 1).numpy())
+            return control(noised, times, texts, hint, **options)
+
+        objective.control.forward = forward
+        return objective
+
+    monkeypatch.setattr(module, "Objective", watched)
+    monkeypatch.setattr(module, "draw_preview", lambda _, requests, *__: [blank] * len(requests))
+    blank = np.zeros((32, 32, 3), np.uint8)
+    (tmp_path / "drivers").mkdir()
+    for one in data.frames("train"):
+        write_image(tmp_path / "drivers" / one.file, data.image(one))
+    steer(tmp_path / "out", dataset, tmp_path, base("tiny"), steps=12, turns=True)
+
+    drivers = [data.image(one) for one in data.frames("train")]
+    found = [
+        way
+        for picture in np.concatenate(shown)
+        for driver in drivers
+        for way in range(8)
+        if np.array_equal(picture, lay(driver, way))
+    ]
+    assert len(found) == 24
+    assert len(set(found)) == 8
+
+
 def test_weights_reach_one_cell_beyond_the_defect():
     mask = np.zeros((32, 32), bool)
     mask[9, 9] = True
     settings = HyperNetworkSettings(mask_weight=4)
-    expected = torch.ones(8, 8)
+    expected = np.ones((8, 8), np.float32)
     expected[1:4, 1:4] = 4
 
-    assert torch.equal(loss_weights([mask], 8, settings)[0], expected)
+    assert np.array_equal(loss_weights([mask], 8, settings)[0], expected)
 
 
 def test_what_a_subset_cannot_teach_is_warned_of(tmp_path, dataset, drivers, base, monkeypatch):

@@ -60,7 +60,7 @@ def fit_decoder(
     shares = np.concatenate([np.full(len(kind), 1 / len(kind) / len(kinds)) for kind in kinds])
     objective = Objective(
         parts=parts,
-        latents=parts.encode(photos, flips=False).plain.mean,
+        latents=parts.encode(photos).mean,
         pictures=torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2),
         shares=shares,
         seed=seed,

@@ -72,9 +72,10 @@ def train(
     on = choose(settings.bf16)
     parts = load(base, on, {"unet", "text_encoder"} if settings.text_encoder else {"unet"})
     parts.latent_shape(data.resolution)
-    photos = parts.encode([data.image(one) for one in frames], flips=settings.flips)
+    draws, flips = settings.steps * settings.batch, settings.flips
+    photos = parts.views([data.image(one) for one in frames], draws, flips=flips, seed=seed)
     classes = (
-        parts.encode(_class_images(prior, data.resolution), flips=settings.flips)
+        parts.views(_class_images(prior, data.resolution), draws, flips=flips, seed=seed)
         if settings.prior_weight
         else None
     )

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.latents import Views, normal
 from components.valvano.noise import NoiseSchedule, batch, generator
+from components.valvano.orientation import lay
 from components.valvano.parts import Parts
 from components.valvano.sampler import condition
 
@@ -28,7 +29,7 @@ class Objective:
         schedule: The forward process.
         photos: Latents of the photos.
         drivers: (n, resolution, resolution, 3), 0 .. 255.
-        weights: Loss weights of the latents' cells, (n, height, width).
+        weights: Loss weights of the latents' cells, (n, side, side).
         texts: Embedded prompt of every photo, (n, length, width).
         seed: Seed of the training.
     """
@@ -39,7 +40,7 @@ class Objective:
     schedule: NoiseSchedule
     photos: Views
     drivers: NDArray[np.uint8]
-    weights: Tensor
+    weights: NDArray[np.float32]
     texts: Tensor
     seed: int
 
@@ -47,13 +48,12 @@ class Objective:
         """Denoising loss of a batch, and its unweighted parts inside and outside the defects."""
         rng = generator(self.seed, step)
         which = batch(self.seed, step, self.settings.batch, len(self.photos))
-        clean, turned = self.photos.draw(which, rng)
-        times = torch.from_numpy(rng.integers(0, self.schedule.length, len(which)))
+        clean, orientations = self.photos.draw(which, rng)
+        times = self.schedule.times(len(which), rng, self.settings.strength)
         noise = normal(clean.shape, rng)
-        pictures = self.drivers[which]
-        pictures[turned] = pictures[turned, :, ::-1]
-        weights = self.weights[which]
-        weights[turned] = weights[turned].flip(-1)
+        laid = list(zip(which, orientations.tolist(), strict=True))
+        pictures = np.stack([lay(self.drivers[one], way) for one, way in laid])
+        weights = torch.from_numpy(np.stack([lay(self.weights[one], way) for one, way in laid]))
 
         # Counted here, for on an accelerator every look at a number waits for it.
         inside, cells = weights > 1, int((weights > 1).sum())
@@ -84,9 +84,10 @@ class Objective:
 
 def loss_weights(
     masks: Sequence[NDArray[np.bool_]], side: int, settings: HyperNetworkSettings
-) -> Tensor:
+) -> NDArray[np.float32]:
     """Loss weights (n, side, side): `mask_weight` in cells that a defect touches, and around."""
     stacked = torch.from_numpy(np.stack(masks))[:, None].float()
     cells = F.adaptive_max_pool2d(stacked, side)
     wide = F.max_pool2d(cells, 3, stride=1, padding=1)[:, 0]
-    return 1 + (settings.mask_weight - 1) * wide
+    weights: NDArray[np.float32] = (1 + (settings.mask_weight - 1) * wide).numpy()
+    return weights

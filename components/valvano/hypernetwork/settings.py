@@ -39,6 +39,13 @@ class HyperNetworkSettings(Settings):
     flips: bool = True
     """Mirror photo and driver together at random."""
 
+    turns: bool = False
+    """Turn photo and driver together by quarters at random; few photos are worth more so."""
+
+    strength: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Learn mostly this share of the noise levels, the lowest: what a synthesis of this strength
+    goes through. All of them alike at 1, as in the paper."""
+
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of the moving average of the weights, which then is the result; 0 keeps none."""
 
