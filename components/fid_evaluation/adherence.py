@@ -1,7 +1,7 @@
 """Adherence: is the defect where the mask says it is?
 
 Two answers that do not depend on each other: that of a segmenter trained on real photos
-(`verdict`), and that of the grey levels (`contrast`). An image is *accepted* by the second, because
+(`verdict`), and that of the pixels (`contrast`). An image is *accepted* by the second, because
 it needs nothing but defect-free photos: a rule that asked the judge would carry what the judge
 learnt from all real annotations into a set that may only know a fraction of them. The judge then
 says what accepted images are worth. Images that the set was made without are examined too: the
@@ -47,9 +47,10 @@ RULES = {
     "chance": "share of the same masks on defect-free training frames in which the judge reports a "
     "defect; of those it finds, the rule leaves at most as many as it names",
     "contrast": "absolute difference of the mean grey levels in the mask and in a ring around it "
-    f"({GAP} pixels away), 0..255; it stands out when at most {LEVEL:.0%} of the contrasts of the "
-    "same mask on defect-free training frames, its own included, are as large; auc is the share of "
-    "those that are smaller",
+    f"({GAP} pixels away), 0..255. The mask stands out when its differences in grey level, colour "
+    "and grain, taken together, are further from what is usual than those of the same mask on "
+    f"defect-free training frames: at most {LEVEL:.0%} of them, its own included, are as far; auc "
+    "is the share of those that are less far",
     "accepted": "images whose mask stands out by contrast, for that needs no annotated photo; the "
     "judge learnt from all of them and would carry them into a smaller fraction",
     "real": "the same numbers for annotated validation frames, the most that can be hoped for; "
@@ -103,7 +104,7 @@ def measure_adherence(
         "n": len(found),
         "n_without_mask": len(samples) - len(found),
         "n_left_out": len(synthetic.rejected),
-        "n_defect_free": 0 if clean is None else len(clean.grey),
+        "n_defect_free": 0 if clean is None else clean.seen.shape[1],
         "seed": seed,
     }
     return entry, found

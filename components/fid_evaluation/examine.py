@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from components.contrast import Stack, Standing, grey_stack, standing
+from components.contrast import Looks, Standing, looks, standing
 from components.dataset import Dataset, Frame, Image
 from components.fid_evaluation.sightings import Evidence, Sightings, gather, weigh
 from components.fid_evaluation.verdict import Detected, Verdict, judge
@@ -61,11 +61,11 @@ class Clean:
     """Defect-free frames, which every mask is laid on to learn what chance gives.
 
     Attributes:
-        grey: Their grey levels.
+        seen: How they look.
         sightings: What the judge sees in them.
     """
 
-    grey: Stack
+    seen: Looks
     sightings: Sightings
 
 
@@ -78,7 +78,7 @@ def look_at_clean(segmenter: Judge, pictures: Sequence[Image], batch: int) -> Cl
         batch: Pictures judged at once.
     """
     found = segmenter.detect(pictures, batch)
-    return Clean(grey_stack(pictures), gather(found, pictures[0].shape[0]))
+    return Clean(looks(pictures), gather(found, pictures[0].shape[0]))
 
 
 def synthetic_samples(synthetic: SyntheticSet, rows: Sequence[Provenance]) -> list[Sample]:
@@ -139,7 +139,7 @@ def examine(
             evidence = seen = None
             if clean is not None:
                 evidence = weigh(requested, detections, clean.sightings, limit)
-                seen = standing(requested, pictures[offset], clean.grey)
+                seen = standing(requested, pictures[offset], clean.seen)
             found.append(Finding(sample, judge(requested, reported), evidence, seen))
     return found
 

@@ -128,9 +128,9 @@ def adherence(entries: Sequence[Entry]) -> Table:
             Column(name, "the judge")
             for name in ("finds it", "reports it", "right class", "mask IoU", "chance")
         ),
-        *(Column(name, "grey levels") for name in ("stand out", "chance")),
-        Column("rejected", "accepted by grey levels"),
-        Column("of the rest, found", "accepted by grey levels"),
+        *(Column(name, "the pixels") for name in ("stand out", "chance")),
+        Column("rejected", "accepted by the pixels"),
+        Column("of the rest, found", "accepted by the pixels"),
         Column("images"),
     ]
     body = []
@@ -159,9 +159,10 @@ def adherence(entries: Sequence[Entry]) -> Table:
                 " one in the requested mask, however weakly, but more strongly than in 95 % of the"
                 " same masks on defect-free photos; it reports one when it sees it there at its"
                 " threshold, which is made for searching whole photos. Chance: how often it reports"
-                " one in the same masks on defect-free photos. Grey levels: the mask is darker or"
-                " brighter than its surroundings, more than 95 % of the same masks on defect-free"
-                " photos. An image that does not stand out is rejected. " + _left_out(entries)
+                " one in the same masks on defect-free photos. The pixels: grey level, colour and"
+                " grain of the mask differ from those of its surroundings more than in 95 % of the"
+                " same masks on defect-free photos. An image that does not stand out is rejected. "
+                + _left_out(entries)
             ),
             *(
                 f"Seed {entry['seed']}; judge's threshold {entry['judge_threshold']:.2f}; it raises"

@@ -1,12 +1,13 @@
 """Adherence: what counts as found, and what stands out by more than chance."""
 
+import cv2
 import numpy as np
 import pytest
 from fid_scenes import CLASSES, SIDE, damaged, defect, opened, surface, write_data, write_synthetic
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.contrast import contrasts, grey_stack, standing
+from components.contrast import differences, looks, standing
 from components.fid_evaluation.adherence import measure_adherence
 from components.fid_evaluation.sightings import gather, weigh
 from components.fid_evaluation.verdict import judge
@@ -114,7 +115,8 @@ def test_contrast_by_hand():
     other = np.full((64, 64, 3), 100, np.uint8)
     other[instance.mask] = 130
 
-    assert contrasts([instance], grey_stack([picture, other])) == pytest.approx([40, 30])
+    grey = differences([instance], looks([picture, other]))[:, 0]
+    assert grey == pytest.approx([-40, 30])
 
 
 def test_contrast_of_several_instances_is_weighted_by_area_and_blind_to_the_others():
@@ -123,12 +125,12 @@ def test_contrast_of_several_instances_is_weighted_by_area_and_blind_to_the_othe
     picture[large.mask], picture[small.mask] = 60, 200
 
     # The rings touch the other instance, but leave it out.
-    expected = (100 * 40 + 25 * 100) / 125
-    assert contrasts([large, small], grey_stack([picture])) == pytest.approx([expected])
+    expected = (100 * -40 + 25 * 100) / 125
+    assert differences([large, small], looks([picture]))[0, 0] == pytest.approx(expected)
 
 
 def test_a_mask_that_fills_the_picture_has_no_contrast():
-    clean = grey_stack([surface(seed) for seed in range(20)])
+    clean = looks([surface(seed) for seed in range(20)])
     instance = Instance(np.ones((SIDE, SIDE), bool), 0)
 
     found = standing([instance], surface(99), clean)
@@ -137,7 +139,7 @@ def test_a_mask_that_fills_the_picture_has_no_contrast():
 
 
 def test_defect_free_pictures_stand_out_by_chance_only():
-    clean = grey_stack([surface(seed) for seed in range(99)])
+    clean = looks([surface(seed) for seed in range(99)])
     masks = [defect(seed, seed % 2) for seed in range(400)]
     found = [
         standing([Instance(mask, 0)], surface(5000 + seed), clean)
@@ -149,6 +151,63 @@ def test_defect_free_pictures_stand_out_by_chance_only():
     assert 4 <= sum(one.stands_out for one in found) <= 38
     assert np.mean([one.rank for one in found]) == pytest.approx(0.5, abs=0.06)
     assert drawn.stands_out and drawn.rank == 1
+
+
+def tinted(seed, red):
+    """A surface whose colour wanders by `red` from photo to photo and place to place."""
+    rng = np.random.default_rng([seed, 3])
+    picture = surface(seed).astype(float)
+    shade = cv2.GaussianBlur(rng.normal(size=(SIDE, SIDE)), (0, 0), 4)
+    picture[..., 0] += red * shade / shade.std()
+    picture[..., 2] -= red * shade / shade.std()
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+def seen_at(mask, picture, clean):
+    return standing([Instance(mask, 0)], picture, looks(clean))
+
+
+def test_a_defect_of_the_same_grey_level_stands_out_by_its_colour():
+    clean = [tinted(seed, 2) for seed in range(99)]
+    mask = patch(10, 10, 8, 8, side=SIDE).mask
+    rusty = tinted(500, 2).astype(int)
+    rusty[mask] += (30, -18, 15)  # of no grey level
+    found = seen_at(mask, rusty.clip(0, 255).astype(np.uint8), clean)
+
+    assert found.contrast < 6
+    assert found.stands_out and found.rank == 1
+
+
+def test_a_defect_of_the_same_grey_level_stands_out_by_its_grain():
+    clean = [surface(seed) for seed in range(99)]
+    mask = patch(10, 10, 8, 8, side=SIDE).mask
+    smooth = surface(500)
+    smooth[mask] = smooth[mask].mean(dtype=float)
+    found = seen_at(mask, smooth, clean)
+
+    assert found.contrast < 10
+    assert found.stands_out
+
+
+def test_on_grey_photos_a_faint_tint_is_no_defect():
+    clean = [surface(seed) for seed in range(99)]
+    mask = patch(10, 10, 8, 8, side=SIDE).mask
+    plain = seen_at(mask, surface(500), clean)
+    picture = surface(500).astype(int)
+    picture[mask] += (6, -4, 5)
+    tint = seen_at(mask, picture.astype(np.uint8), clean)
+
+    assert not tint.stands_out
+    assert tint.rank == pytest.approx(plain.rank, abs=0.1)
+
+
+def test_frames_that_are_all_alike_are_no_trouble():
+    clean = [np.full((SIDE, SIDE, 3), 90, np.uint8)] * 30
+    mask = patch(10, 10, 8, 8, side=SIDE).mask
+
+    assert not seen_at(mask, clean[0], clean).stands_out
+    assert seen_at(mask, clean[0], clean).rank == 0.5
+    assert seen_at(mask, damaged(1, mask), clean).stands_out
 
 
 class Dark:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from components.base_model.resolve import embedded
-from components.contrast import contrasts, grey_stack
+from components.contrast import differences, looks
 from components.dataset import Image, write_image
 from components.instances import Instance, class_map
 from components.pictures import grid
@@ -211,13 +211,13 @@ def _examined(
     without = draw_preview(
         parts, [Request(held.captions[at], at, bare[at]) for at in chosen], SIDE, network
     )
-    triples = zip(chosen, samples, without, strict=True)
     found = np.array(
         [
-            contrasts([Instance(held.masks[at], 0)], grey_stack([sample, other, held.pictures[at]]))
-            for at, sample, other in triples
+            differences([Instance(held.masks[at], 0)], looks([sample, other, held.pictures[at]]))
+            for at, sample, other in zip(chosen, samples, without, strict=True)
         ]
     )
+    found = np.abs(found[..., 0])  # their grey levels
     drawn, undrawn, real = np.nanmedian(found, axis=0)
     rows = [
         picture

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
-from components.contrast import FEWEST_FRAMES, LEVEL, defect_free, grey_stack, standing
+from components.contrast import FEWEST_FRAMES, LEVEL, defect_free, looks, standing
 from components.dataset import Dataset, read_image, write_image
 from components.fraction import percent
 from components.instances import class_map
@@ -63,7 +63,7 @@ def merge(
     instances, pairs, stands_out = [], [], []
     side, classes = data.resolution, len(data.classes)
     frames = defect_free(data, fraction, seed) if settings.reject else None
-    clean = grey_stack(frames) if frames else None
+    clean = looks(frames) if frames else None
     chosen = [row.driver for row in varied(rows, data.classes, KEPT)]
     for row in track(rows, "merging", unit="images"):
         first = row.driver not in realised
