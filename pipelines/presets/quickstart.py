@@ -40,6 +40,10 @@ CONFIG = Config(
         schedule="cosine",
         warmup=10,
         mask_weight=5.0,
+        # The synthesis below goes through a quarter of the noise levels. With few photos every
+        # further view of them counts.
+        strength=0.3,
+        turns=True,
     ),
     # Two of a driver show how much its samples differ; the rest of the images shows other drivers.
     # Few masks are worth more the more they are turned, scaled and warped: with the default ranges
