@@ -65,9 +65,9 @@ CONFIG = Config(
     # too: a segmenter learns less from those than from the few real photos. From the mask's own
     # defect, a quarter of the way back into the noise, it draws convincing ones, in a quarter of
     # the steps. Guidance did not help it and costs half the speed. A hypernetwork trained for so
-    # short draws too faintly: with residuals at 1, 1.5 and 2 times their strength the drawn defects
-    # had a mean contrast of 38, 42 and 46 grey levels and the real ones 45, and a defect was found
-    # in 77, 80 and 82 % of the accepted (on photos of another series).
+    # short draws some defects too faintly: with residuals at 1.25 and 1.5 times their strength, and
+    # at 1.75 with the base model before, a defect was found in 78, 80 and 82 % of the accepted (on
+    # photos of another series).
     synthesis=SynthesisSettings(
         background="photo", strength=0.25, steps=20, guidance=1.0, conditioning=1.75, batch=8
     ),
