@@ -101,19 +101,25 @@ def differences(instances: Sequence[Instance], seen: Looks) -> NDArray[np.float6
     return total / weight if weight else np.full(seen.shape[1:], np.nan)
 
 
-def standing(instances: Sequence[Instance], picture: Image, clean: Looks) -> Standing:
+def standing(
+    instances: Sequence[Instance], picture: Image, clean: Looks, margin: float = 1.0
+) -> Standing:
     """How a picture's instances stand out from the same masks on defect-free frames.
 
     Args:
         instances: Masks (height, width).
         picture: (height, width, 3).
         clean: Looks of the defect-free frames, at least `FEWEST_FRAMES` of them.
+        margin: They must stand out even where they differ so many times less from those frames;
+            the contrast is that of the picture.
     """
     own = differences(instances, looks([picture]))
     contrast = float(abs(own[0, 0]))
     if not np.isfinite(contrast):
         return Standing(contrast, float("nan"), False)
-    *chance, distance = _distances(np.concatenate([differences(instances, clean), own]))
+    usual = differences(instances, clean)
+    fainter = usual.mean(0) + (own - usual.mean(0)) / margin
+    *chance, distance = _distances(np.concatenate([usual, fainter]))
     smaller, ties = np.less(chance, distance), np.equal(chance, distance)
     rank = float(smaller.mean() + ties.mean() / 2)
     return Standing(contrast, rank, is_rare(distance, np.array(chance)))

@@ -9,6 +9,7 @@ rule was applied there, or, where nothing was rejected, is applied here to say w
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -83,12 +84,16 @@ def measure_adherence(
     found = examine(samples, segmenter, clean, batch, _shown("judging images"))
     real = examine(photos, segmenter, clean, batch, _shown("judging real frames"))
     alarms = data.frames("val", defect_free=True)
+    refused = frozenset(one.id for one in synthetic.rejected) or frozenset(
+        one.sample.id for one in found if one.standing and not one.standing.stands_out
+    )
+    accepted = partial(_accepted, refused=refused)
     entry: Summary = {
         "rules": RULES,
         "judge_threshold": segmenter.threshold,
         "judge": _with_classes(found, _judge, data.classes),
         "contrast": _with_classes(found, _contrast, data.classes),
-        "accepted": _with_classes(found, _accepted, data.classes),
+        "accepted": _with_classes(found, accepted, data.classes),
         "real": {
             "part": "val",
             "judge": _with_classes(real, _judge, data.classes),
@@ -158,12 +163,12 @@ def _contrast(found: Sequence[Finding]) -> Summary:
     }
 
 
-def _accepted(found: Sequence[Finding]) -> Summary:
+def _accepted(found: Sequence[Finding], refused: frozenset[str]) -> Summary:
     if not found or any(one.standing is None for one in found):
         return {"share": None, "rejected": None, "found": None, "reported": None, "both": None,
                 "judge_only": None, "contrast_only": None, "neither": None,
                 "n": len(found)}  # fmt: skip
-    out = np.array([one.standing is not None and one.standing.stands_out for one in found])
+    out = np.array([one.sample.id not in refused for one in found])
     judged = np.array([one.evidence is not None and one.evidence.found for one in found])
     reported = np.array([one.verdict.reported for one in found])
     return {

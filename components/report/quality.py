@@ -161,8 +161,8 @@ def adherence(entries: Sequence[Entry]) -> Table:
                 " threshold, which is made for searching whole photos. Chance: how often it reports"
                 " one in the same masks on defect-free photos. The pixels: grey level, colour and"
                 " grain of the mask differ from those of its surroundings more than in 95 % of the"
-                " same masks on defect-free photos. An image that does not stand out is rejected. "
-                + _left_out(entries)
+                " same masks on defect-free photos. An image that does not stand out, or not by the"
+                " margin that the settings ask for, is rejected. " + _left_out(entries)
             ),
             *(
                 f"Seed {entry['seed']}; judge's threshold {entry['judge_threshold']:.2f}; it raises"

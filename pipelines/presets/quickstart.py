@@ -73,7 +73,7 @@ CONFIG = Config(
     ),
     # A small model misses some masks; what shows nothing in its mask would teach the segmenter
     # that defects look like nothing.
-    synthetic_set=SetSettings(reject=True),
+    synthetic_set=SetSettings(reject=True, margin=1.5),
     # From random weights 160 steps give a mask mAP of 0.03: nothing could be told apart. The
     # embedded start is to it what weights from everyday photographs are to the paper's segmenter.
     mask_rcnn=MaskRCNNSettings(

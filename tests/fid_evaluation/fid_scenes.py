@@ -68,21 +68,27 @@ def write_data(path: Path, clean: int = 25, annotated: int = 6) -> Path:
     return path
 
 
-def write_synthetic(path: Path, kept: list[bool], samples: int = 2) -> Path:
-    """A synthetic set; image i has its defect drawn where `kept[i]`, and nothing otherwise."""
-    (path / "images").mkdir(parents=True)
+def write_synthetic(path: Path, kept: list[bool], samples: int = 2, refused: int = 0) -> Path:
+    """A synthetic set; image i has its defect drawn where `kept[i]`, and nothing otherwise.
+
+    The last `refused` images are left out of it.
+    """
+    for name in ("images", "rejected"):
+        (path / name).mkdir(parents=True)
     rows, instances = [], []
     for place, keep in enumerate(kept):
         driver, label = place // samples, place // samples % 2
         mask = defect(7000 + driver, label)
         seed = 9000 + place
         picture = damaged(seed, mask) if keep else surface(seed)
-        write_image(path / "images" / f"{place:05d}.png", picture)
+        accepted = place < len(kept) - refused
+        write_image(path / ("images" if accepted else "rejected") / f"{place:05d}.png", picture)
         rows.append(
             {
                 "id": f"{place:05d}", "source": f"train-clean-{driver % 25:03d}-0",
                 "ground": f"g{driver}", "mask": f"train-{driver % 12:03d}-0",
                 "driver": f"d{driver}", "defect": CLASSES[label], "prompt": "", "seed": seed,
+                "accepted": accepted,
             }
         )  # fmt: skip
         instances.append([Instance(mask, label)])

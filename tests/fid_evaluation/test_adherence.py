@@ -189,6 +189,25 @@ def test_a_defect_of_the_same_grey_level_stands_out_by_its_grain():
     assert found.stands_out
 
 
+def test_a_margin_asks_for_more_the_fainter_a_defect_is():
+    clean = looks([surface(seed) for seed in range(99)])
+    instances = [patch(10, 10, 8, 8, side=SIDE)]
+
+    def stands_out(darker, margin):
+        picture = surface(500).astype(int)
+        picture[instances[0].mask] -= darker
+        seen = standing(instances, picture.clip(0, 255).astype(np.uint8), clean, margin)
+        assert seen.contrast == pytest.approx(darker, abs=8)
+        return seen.stands_out
+
+    least = {
+        margin: next(darker for darker in range(0, 200, 2) if stands_out(darker, margin))
+        for margin in (1.0, 1.5, 3.0)
+    }
+    assert 1.2 < least[1.5] / least[1.0] < 1.8
+    assert 1.6 < least[3.0] / least[1.5] < 2.4
+
+
 def test_on_grey_photos_a_faint_tint_is_no_defect():
     clean = [surface(seed) for seed in range(99)]
     mask = patch(10, 10, 8, 8, side=SIDE).mask
@@ -247,6 +266,18 @@ def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tm
     sizes = [entry["judge"]["per_class"][name]["n"] for name in CLASSES]
     assert sum(sizes) == 40 and min(sizes) > 0
     assert {one.sample.id for one in found if not one.evidence.found} >= {"00035", "00039"}
+
+
+def test_accepted_are_the_images_that_make_the_set(tmp_path):
+    data = opened(write_data(tmp_path / "data"))
+    synthetic = SyntheticSet(write_synthetic(tmp_path / "synthetic", [True] * 20, refused=5))
+
+    entry, _ = measure_adherence(data, synthetic, Dark(), 1.0, batch=8, seed=0)
+
+    # All of them stand out; a stricter rule left some of them out.
+    assert entry["contrast"]["stands_out"] > 0.9
+    assert entry["accepted"]["rejected"] == 0.25
+    assert entry["n_left_out"] == 5
 
 
 def test_no_synthetic_images(tmp_path):

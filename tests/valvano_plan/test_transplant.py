@@ -121,6 +121,18 @@ def test_a_transplant_has_the_contrast_of_its_defect(planned):
     assert apart.mean() < 0.3 and apart.max() < 0.5
 
 
+@pytest.mark.parametrize("turned", [10.0, 27.0, 45.0])
+def test_a_line_of_two_pixels_keeps_its_contrast_when_it_is_turned(turned):
+    line = np.zeros((SIDE, SIDE), bool)
+    line[31:33, 12:52] = True
+    how = Perturbation(rotation=turned)
+
+    moved = carry(line[..., None].astype(np.float32), [line], how, 0, 0).reshape(SIDE, SIDE)
+
+    (placed,) = perturb([line], how).placed(0, 0, SIDE)
+    assert moved[placed].mean() > 0.9
+
+
 def test_holes_beside_and_in_a_defect_do_not_come_along():
     rows, columns = np.indices((96, 96))
     image = np.full((96, 96, 3), 160, np.uint8)

@@ -73,7 +73,8 @@ def merge(
         made = realised[row.driver]
         instances.append(made.instances)
         if clean is not None:
-            seen = standing(made.instances, read_image(files[row.id]), clean)
+            image = read_image(files[row.id])
+            seen = standing(made.instances, image, clean, settings.margin)
             stands_out.append(seen.stands_out)
         if first and row.driver in chosen:
             write_image(out / "drivers" / f"{row.driver}.png", made.driver, flat=True)

@@ -151,7 +151,8 @@ def carry(
     x, y, width, height = cv2.boundingRect(np.logical_or.reduce(masks).astype(np.uint8))
     way = _motion(width, height, how)
     x, y = x - beyond, y - beyond
-    moved = cv2.remap(values, way.source_x + x, way.source_y + y, cv2.INTER_LINEAR)
+    # Cubic, for linear interpolation takes a tenth of the contrast of a line of two pixels.
+    moved = cv2.remap(values, way.source_x + x, way.source_y + y, cv2.INTER_CUBIC)
     shift = np.array([[1, 0, x + way.left + dx], [0, 1, y + way.top + dy]], np.float32)
     return cv2.warpAffine(moved, shift, size, flags=cv2.INTER_NEAREST)
 
