@@ -67,7 +67,7 @@ def draw_prior(
     return Outcome(
         metrics={"images": settings.images},
         warnings=[
-            f"the base model's vocabulary lacks {', '.join(unknown)} of the class noun {noun!r}"
+            f"The base model's vocabulary lacks {', '.join(unknown)} of the class noun {noun!r}"
         ]
         if unknown
         else [],

@@ -203,7 +203,7 @@ def _warnings(parts: Parts, frames: int, fraction: float, token: str, noun: str)
     found = []
     if frames < FEW:
         found.append(
-            f"the concept of the {percent(fraction)} subset was learnt from {frames} frame"
+            f"The concept of the {percent(fraction)} subset was learnt from {frames} frame"
             f"{'s' if frames > 1 else ''} only; its images may repeat them"
         )
     unknown = parts.unknown([token, *noun.split()])

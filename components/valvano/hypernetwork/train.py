@@ -163,7 +163,7 @@ def _warnings(
     found = []
     if len(frames) < FEW:
         found.append(
-            f"the condition of the {percent(fraction)} subset was learnt from {len(frames)} frame"
+            f"The condition of the {percent(fraction)} subset was learnt from {len(frames)} frame"
             f"{'s' if len(frames) > 1 else ''} only; defects may not follow their masks"
         )
     seen = {one.label for frame in frames for one in data.instances(frame)}

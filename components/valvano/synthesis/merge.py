@@ -120,9 +120,9 @@ def _accepted(
     share = sum(stands_out) / images
     if share < settings.fewest:
         warning = (
-            f"synthetic set {name}: only {share:.0%} of the images show something in their mask "
-            f"({LEVEL:.0%} would by chance), so nothing was rejected; the generator has not learnt "
-            "to draw defects. Train the hypernetwork longer."
+            f"synthetic set {name}: only {share:.0%} of the images show enough in their mask "
+            f"(by chance {LEVEL:.0%} or fewer would), so nothing was rejected; the "
+            "generator has not learnt to draw defects. Train the hypernetwork longer."
         )
         return [True] * images, [warning]
     return stands_out, []
