@@ -51,8 +51,9 @@ class SetSettings(Settings):
     (`components.contrast`). The paper keeps all; a small model misses more often."""
 
     margin: Annotated[float, Field(ge=1, le=10)] = 1.0
-    """With `reject` a mask must show more even if what it shows were so many times fainter. At 1 all
-    that can be told from chance is kept; above, what a segmenter would hardly see is left out too."""
+    """With `reject` a mask must show more even if what it shows were so many times fainter. At 1
+    all that can be told from chance is kept; above, what a segmenter would hardly see is left out
+    too."""
 
     fewest: Annotated[float, Field(ge=0, le=1)] = 0.2
     """Share of images below which nothing is left out, because so few say that the generator
