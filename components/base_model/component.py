@@ -16,7 +16,7 @@ def base_model(
 
     Args:
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         model: A folder in the diffusers format, safetensors only.
         page: Its size, and its samples where it has some, for the UI.
     """

@@ -29,7 +29,7 @@ def data_versioning(
         chosen: Those of them that this run works with, separated by commas.
         seed: Seed of the splits and of the frames.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         dataset: The dataset artifact.
         metrics: Numbers of photos, frames and groups.
         page: The photos' frames, for the UI.

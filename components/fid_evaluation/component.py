@@ -27,7 +27,7 @@ def fid_evaluation(
         fraction: Fraction of the real data that the set was made from.
         seed: Seed of the samples drawn here.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         quality: FID, KID, low-layer FID, diversity, adherence, each with its protocol.
         metrics: The finite ones.
         table: The numbers as a table, for the UI.

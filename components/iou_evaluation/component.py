@@ -25,7 +25,7 @@ def iou_evaluation(
         fraction: The fraction of the real data that they were trained on.
         seed: Seed of the bootstrap.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         scores: mAP, IoU and Hausdorff distance with intervals, per class and overall.
         metrics: The overall numbers of every regime, means over the seeds.
         table: The same as a table, for the UI.

@@ -27,7 +27,7 @@ def mask_rcnn(
         seed: Seed of the run; every repeat takes the next one.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         network: The trained segmenter and its predictions.
         metrics: Scores on the validation part.
         page: Predictions on the validation part, for the UI.
@@ -74,7 +74,7 @@ def judge(
         seed: Seed of the training.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         network: The trained segmenter and its predictions.
         page: Predictions on the validation part, for the UI.
     """

@@ -37,7 +37,7 @@ def report(
         qualities: The synthetic sets' scores, one a fraction.
         config: The whole run's configuration as JSON.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         files: `report.html` and `summary.json`.
         metrics: The few numbers to compare runs by.
         page: The report, for the UI.

@@ -24,7 +24,7 @@ def prior(
         resolution: Side of the images, pixels.
         seed: Seed of the images.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         images: The class images.
         page: Some class images, for the UI.
     """
@@ -72,7 +72,7 @@ def dreambooth(
         seed: Seed of the training.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         concept: The fine-tuned model, a folder in the diffusers format.
         metrics: Final losses.
         page: Samples and losses, for the UI.

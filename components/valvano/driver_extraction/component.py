@@ -19,7 +19,7 @@ def driver_extraction(
     Args:
         dataset: The dataset artifact.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         drivers: The drivers and the recipe they were made by.
         metrics: Number of drivers and how much of them is structure.
         page: Some drivers, for the UI.

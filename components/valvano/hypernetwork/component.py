@@ -31,7 +31,7 @@ def hypernetwork(
         seed: Seed of the training.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         control: The hypernetwork, a diffusers ControlNet, and the UNet where it was unlocked.
         metrics: Final losses.
         page: Samples and losses, for the UI.

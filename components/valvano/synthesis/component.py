@@ -33,7 +33,7 @@ def plan(
         samples: Images drawn from one driver; replaces that of the settings.
         shards: Number of parts that the plan is drawn in.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         planned: One row an image: photo, augmentation, mask, placement, class, prompt, seed.
         metrics: Coverage of the plan.
         table: Coverage of the plan as a table, for the UI.
@@ -85,7 +85,7 @@ def synthesis(
         shard: Number of this shard, from 0.
         shards: Number of shards.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         images: The shard's images.
         table: How many they are, for the UI.
     """
@@ -135,7 +135,7 @@ def synthetic_set(
         fraction: Fraction of the real data that the set was made from.
         seed: Seed of the defect-free frames that masks are compared on.
         settings: The step's settings as JSON.
-        code: Digest of the step's code in the pipeline's package.
+        code: Digest of the step's code.
         synthetic: The synthetic set.
         page: Sample images with their masks, for the UI.
     """
