@@ -180,6 +180,22 @@ def test_images_without_a_defect_in_their_mask_are_rejected(clean_inputs, tmp_pa
         assert made.class_map(one).any()
 
 
+def test_a_margin_keeps_fewer_of_the_same_images(clean_inputs, tmp_path):
+    parts = painted(
+        clean_inputs, tmp_path / "part", {row.id for row in read_plan(clean_inputs["plan"])}
+    )
+    one, ten = (
+        {
+            image.id
+            for image in SyntheticSet(
+                merged(clean_inputs, parts, tmp_path / name, reject=True, margin=margin, fewest=0)
+            ).images
+        }
+        for name, margin in (("one", 1.0), ("ten", 10.0))
+    )
+    assert ten < one
+
+
 def test_a_generator_that_failed_is_told_and_nothing_is_rejected(clean_inputs, tmp_path):
     parts = painted(clean_inputs, tmp_path / "part", set())
     out = tmp_path / "set"
