@@ -1,4 +1,4 @@
-"""Second stage: UNet and text encoder learn the pool's latents and captions together."""
+"""Third stage: the UNet learns to draw the pool's latents by their captions."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from components.base_model.architecture import Model
+from components.base_model.architecture import FACTOR, Model
 from components.base_model.average import averaged
 from components.base_model.fit_autoencoder import Curves, pixels
 from components.base_model.plan import Stage
@@ -21,6 +21,8 @@ from components.progress import say, track
 
 _DROPPED = 0.1
 """Share of empty prompts, for classifier-free guidance."""
+_MARKED = 3.0
+"""Weight of latents in and beside marks: they are few, and what most words are about."""
 
 
 @torch.no_grad()
@@ -37,6 +39,7 @@ def encode(model: AutoencoderTiny, images: NDArray[np.uint8]) -> Tensor:
 def fit_denoiser(
     model: Model,
     latents: Tensor,
+    marked: NDArray[np.bool_],
     captions: list[str],
     stage: Stage,
     seed: int,
@@ -44,14 +47,15 @@ def fit_denoiser(
     *,
     snapshot: bool = False,
 ) -> Curves:
-    """Train UNet and text encoder in place; their weights become their moving averages.
+    """Train the UNet in place; its weights become their moving average.
 
     The loss is the mean square error of the velocity v (Salimans and Ho 2022) at uniformly drawn
-    times; a tenth of the captions is left out.
+    times, larger where there are marks; a tenth of the captions is left out.
 
     Args:
         model: All parts; the autoencoder's scaling factor is set already.
         latents: Unscaled latents of the pool.
+        marked: Where its pictures have marks, (count, side, side).
         captions: Theirs.
         stage: Steps, batch and learning rate.
         seed: Of batches, times and noise.
@@ -62,14 +66,15 @@ def fit_denoiser(
         Curve `denoiser loss`.
     """
     device = next(model.unet.parameters()).device
-    both = nn.ModuleDict({"unet": model.unet, "text": model.text_encoder})
-    average = averaged(both, 0.999)
-    optimizer = Muon(both, stage.learning_rate, weight_decay=1e-4)
-    tokens = model.tokens(captions)
+    model.text_encoder.requires_grad_(False)
+    average = averaged(model.unet, 0.999)
+    optimizer = Muon(model.unet, stage.learning_rate, weight_decay=1e-4)
+    tokens, weights = model.tokens(captions), 1 + (_MARKED - 1) * beside(marked)
+    weights /= weights.mean()
     nothing = model.tokens([""])[0]
     curves: Curves = {"denoiser loss": []}
     checkpoint = Checkpoint(
-        work / "denoiser.safetensors", {"model": both, "average": average}, optimizer, curves
+        work / "denoiser.safetensors", {"model": model.unet, "average": average}, optimizer, curves
     )
     done = checkpoint.load()
     total = 0.0
@@ -78,9 +83,10 @@ def fit_denoiser(
     shares = torch.get_num_threads() if device.type == "cpu" else 1
     threads = ThreadPoolExecutor(shares, initializer=torch.set_num_threads, initargs=(1,))
 
-    def learn(share: Noised) -> float:
+    def learn(share: Noised, weight: Tensor) -> float:
         with torch.autocast(device.type, torch.bfloat16, enabled=stage.bf16):
-            loss = velocity_loss(model, share) * (len(share.times) / stage.batch)
+            errors = squares(model, share)
+        loss = (weight.to(device) * errors).sum() / (stage.batch * errors[0].numel())
         loss.backward()
         return loss.item()
 
@@ -91,11 +97,11 @@ def fit_denoiser(
         prompts[torch.from_numpy(rng.random(stage.batch) < _DROPPED)] = nothing
         stage.warm(optimizer, step)
         batch = noised(model, latents[rows], prompts, int(rng.integers(2**62)))
-        total += sum(threads.map(learn, batch.shares(shares)))
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
+        total += sum(threads.map(learn, batch.shares(shares), weights[rows].chunk(shares)))
+        torch.nn.utils.clip_grad_norm_(model.unet.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
-        average.update_parameters(both)
+        average.update_parameters(model.unet)
         if (step + 1) % stage.report == 0:
             curves["denoiser loss"].append((step + 1, total / stage.report))
             say(f"denoiser step {step + 1}: loss {total / stage.report:.4f}")
@@ -103,7 +109,7 @@ def fit_denoiser(
             checkpoint.save(step + 1)
     if last > done:
         checkpoint.save(last)
-    both.load_state_dict(average.module.state_dict())
+    model.unet.load_state_dict(average.module.state_dict())
     return curves
 
 
@@ -127,6 +133,13 @@ class Noised(NamedTuple):
         return [Noised(*part) for part in zip(*(one.chunk(count) for one in self), strict=True)]
 
 
+def beside(marked: NDArray[np.bool_]) -> Tensor:
+    """Latents (count, 1, h, w), 1 in and next to marks (count, side, side), 0 elsewhere."""
+    marks = torch.from_numpy(marked)[:, None]
+    found = [functional.max_pool2d(one.float(), FACTOR) for one in marks.split(256)]
+    return functional.max_pool2d(torch.cat(found), 3, 1, 1)
+
+
 def noised(model: Model, latents: Tensor, prompts: Tensor, seed: int) -> Noised:
     """Latents (B, 4, h, w), unscaled, with times and noise drawn from `seed`."""
     random = torch.Generator().manual_seed(seed)
@@ -142,30 +155,11 @@ def noised(model: Model, latents: Tensor, prompts: Tensor, seed: int) -> Noised:
     )
 
 
-def velocity_loss(model: Model, batch: Noised) -> Tensor:
-    """Mean square error of the predicted velocity."""
+def squares(model: Model, batch: Noised) -> Tensor:
+    """Squared errors of the predicted velocity, (B, 4, h, w)."""
     device = next(model.unet.parameters()).device
     latents, times, targets, prompts = (one.to(device) for one in batch)
-    text = model.text_encoder(prompts)[0]
+    with torch.no_grad():
+        text = model.text_encoder(prompts)[0]
     predicted = model.unet(latents, times, encoder_hidden_states=text).sample
-    return functional.mse_loss(predicted.float(), targets)
-
-
-@torch.no_grad()
-def caption_gain(
-    model: Model, latents: Tensor, captions: list[str], seed: int
-) -> tuple[float, float]:
-    """Held-out loss with every picture's own caption, and with another picture's caption.
-
-    The noise and the times are the same in both, so that their difference is what the text says.
-    """
-    own, other = model.tokens(captions), model.tokens(captions[1:] + captions[:1])
-    losses = np.zeros((2, 0))
-    for start in range(0, len(latents), 32):
-        part = slice(start, start + 32)
-        pair = [
-            float(velocity_loss(model, noised(model, latents[part], prompts[part], seed + start)))
-            for prompts in (own, other)
-        ]
-        losses = np.concatenate([losses, np.array(pair)[:, None]], axis=1)
-    return float(losses[0].mean()), float(losses[1].mean())
+    return (predicted.float() - targets).square()

@@ -10,7 +10,7 @@ from components.settings import Settings
 
 
 class Stage(Settings):
-    """One stage: steps of AdamW, a short warm-up, then a cosine down to a hundredth."""
+    """One stage: optimiser steps, a short warm-up, then a cosine down to a hundredth."""
 
     steps: Annotated[int, Field(ge=0)]
     """Optimiser steps; 0 leaves the weights that the training goes on from as they are."""
@@ -53,5 +53,8 @@ class Plan(Settings):
     autoencoder: Stage = Stage(steps=3000, batch=8, learning_rate=1e-3)
     """First stage."""
 
+    text: Stage = Stage(steps=2500, batch=128, learning_rate=6e-4)
+    """Second stage, the text encoder."""
+
     denoiser: Stage = Stage(steps=2400, batch=12, learning_rate=8e-4)
-    """Second stage, with the text encoder."""
+    """Third stage."""

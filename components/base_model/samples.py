@@ -14,7 +14,7 @@ PROMPTS = (
     "a metal surface",
     "an image of a brushed metal part",
     "a photo of a dark cast metal surface",
-    "an image of a concrete wall",
+    "an image of a woven tile",
     "an image of a surface with a crack",
     "an image of a metal surface with a scratch",
     "an image of a tile with a blowhole",
@@ -26,15 +26,18 @@ PROMPTS = (
 def samples(
     model: Model, side: int, seed: int, path: Path, *, steps: int = 25, columns: int = 8
 ) -> None:
-    """Draw `columns` pictures for every prompt and write the grid to `path`."""
+    """Draw `columns` pictures for every prompt and write the grid to `path`.
+
+    A column begins with the same noise in every row, so that it shows what the words change.
+    """
     pipeline = model.pipeline()
     pipeline.set_progress_bar_config(disable=True)
     drawn: list[NDArray[np.uint8]] = []
-    for row, prompt in enumerate(PROMPTS):
-        random = torch.Generator().manual_seed(seed * 1000 + row)
+    for prompt in PROMPTS:
+        noises = [torch.Generator().manual_seed(seed * 1000 + at) for at in range(columns)]
         found = pipeline(
             prompt, height=side, width=side, num_inference_steps=steps, guidance_scale=2.0,
-            num_images_per_prompt=columns, generator=random, output_type="np",
+            num_images_per_prompt=columns, generator=noises, output_type="np",
         ).images  # fmt: skip
         drawn.extend(np.round(found * 255).astype(np.uint8))
     Image.fromarray(grid(drawn, columns)).save(path)

@@ -1,10 +1,9 @@
 """Train the embedded base model: `python -m components.base_model.train --out F`.
 
-Two stages: the autoencoder, then UNet and text encoder together, on a pool of procedural
-textures. With `--start` it goes on from another such model instead of from nothing. Interrupted,
-it continues where it was when started again with the same arguments. The folder is a diffusers
-model, with `training.json` (procedure, curves, quality, time, machine) and `samples.png` beside
-its parts.
+Three stages on a pool of procedural textures: the autoencoder, the text encoder, the UNet. With
+`--start` it goes on from another such model instead of from nothing. Interrupted, it continues
+where it was when started again with the same arguments. The folder is a diffusers model, with
+`training.json` (procedure, curves, quality, time, machine) and `samples.png` beside its parts.
 """
 
 import argparse
@@ -20,8 +19,10 @@ import numpy as np
 import torch
 
 from components.base_model.architecture import Model
+from components.base_model.caption_gain import caption_gain
 from components.base_model.fit_autoencoder import fit_autoencoder, psnr
-from components.base_model.fit_denoiser import caption_gain, encode, fit_denoiser
+from components.base_model.fit_denoiser import encode, fit_denoiser
+from components.base_model.fit_text import fit_text
 from components.base_model.plan import Plan
 from components.base_model.samples import samples
 from components.progress import say
@@ -48,7 +49,7 @@ def train(
         device: Where to compute.
         workers: Processes that draw textures.
         start: A model that `train` wrote, to go on from.
-        snapshot: Write what the second stage's last checkpoint holds, instead of training on.
+        snapshot: Write what the last stage's last checkpoint holds, instead of training on.
     """
     work = out.with_name(out.name + ".work")
     work.mkdir(parents=True, exist_ok=True)
@@ -71,10 +72,22 @@ def train(
     latents = _latents(work, model, pool)
     scale = 1 / float(latents.float().std())
     model.vae.register_to_config(scaling_factor=scale)
+    with clock.stage("text"):
+        curves |= fit_text(
+            model.text_encoder,
+            latents,
+            model.tokens(pool.captions),
+            scale,
+            plan.text,
+            plan.seed,
+            work,
+        )
+    model.text_encoder.eval()
     with clock.stage("denoiser"):
         curves |= fit_denoiser(
             model,
             latents,
+            pool.marked,
             pool.captions,
             plan.denoiser,
             plan.seed,
@@ -82,9 +95,8 @@ def train(
             snapshot=snapshot,
         )
     model.unet.eval()
-    model.text_encoder.eval()
     unseen = encode(model.vae, held.images)
-    own, other = caption_gain(model, unseen, held.captions, plan.seed)
+    gain = caption_gain(model, unseen, held.marked, held.captions, plan.seed)
 
     aside = out.with_name(out.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -98,8 +110,10 @@ def train(
                 np.percentile(quality, 10)
             ),
             "held-out textures": len(quality),
-            "denoiser loss on held-out textures, own captions": own,
-            "denoiser loss on held-out textures, other captions": other,
+            "denoiser loss on held-out textures, own captions": gain.own,
+            "denoiser loss on held-out textures, other captions": gain.other,
+            "denoiser loss in their marks, own captions": gain.marked,
+            "denoiser loss in their marks, captions that name no mark": gain.untold,
         },
         "latent scale": scale,
         "parameters": {

@@ -18,6 +18,7 @@ def plan(**changes):
         side=32,
         pool=16,
         autoencoder=Stage(**stage, steps=2),
+        text=Stage(**stage, steps=2),
         denoiser=Stage(**stage, steps=2),
     ).model_copy(update=changes)
 
@@ -63,7 +64,11 @@ def test_the_record_has_curves_quality_time_and_machine(trained):
     about = json.loads((trained / "training.json").read_text())
     assert [step for step, _ in about["curves"]["denoiser loss"]] == [1, 2]
     assert [step for step, _ in about["curves"]["autoencoder loss"]] == [1, 2]
-    assert set(about["seconds"]) == {"autoencoder", "denoiser"}
+    assert [step for step, _ in about["curves"]["text loss"]] == [1, 2]
+    assert set(about["seconds"]) == {"autoencoder", "text", "denoiser"}
+    marked = [value for name, value in about["quality"].items() if "in their marks" in name]
+    assert len(marked) == 2
+    assert np.isfinite(marked).all()
     assert about["quality"]["held-out textures"] == 16
     assert "cores" in about["machine"]
 
@@ -111,8 +116,11 @@ def test_the_trained_folder_resolves_as_a_base_model(trained, tmp_path):
 def test_a_stage_of_no_steps_keeps_its_weights_and_the_other_goes_on(trained, tmp_path):
     out = tmp_path / "weights"
     stage = {"batch": 4, "learning_rate": 1e-3, "report": 1, "warmup": 0}
-    longer = plan(autoencoder=Stage(**stage, steps=0), denoiser=Stage(**stage, steps=2, bf16=True))
+    none = Stage(**stage, steps=0)
+    longer = plan(autoencoder=none, text=none, denoiser=Stage(**stage, steps=2, bf16=True))
     train(out, longer, torch.device("cpu"), workers=1, start=trained)
     vae, unet = (f"{part}/diffusion_pytorch_model.safetensors" for part in ("vae", "unet"))
+    text = "text_encoder/model.safetensors"
     assert (out / vae).read_bytes() == (trained / vae).read_bytes()
+    assert (out / text).read_bytes() == (trained / text).read_bytes()
     assert (out / unet).read_bytes() != (trained / unet).read_bytes()
