@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from components.base_model.architecture import Model
 from components.base_model.caption_gain import caption_gain
 from components.base_model.fit_denoiser import beside, fit_denoiser
-from components.base_model.fit_text import Contrast, fit_text
+from components.base_model.fit_text import Contrast, _loss, fit_text
 from components.base_model.plan import Stage
 
 SIDE = 32
@@ -16,9 +17,7 @@ MARK = {"": 0.0, " with a crack": 3.0}
 def lessons(count, seed):
     """Latents whose brightness is that of all, and a mark in one cell of 64, with captions."""
     rng = np.random.default_rng(seed)
-    captions = [
-        rng.choice(list(BRIGHTNESS)) + rng.choice(list(MARK)) for _ in range(count)
-    ]  # fmt: skip
+    captions = [rng.choice(list(BRIGHTNESS)) + rng.choice(list(MARK)) for _ in range(count)]
     latents = rng.normal(0, 0.3, (count, 4, 8, 8)).astype(np.float32)
     marked = np.zeros((count, SIDE, SIDE), bool)
     for number, caption in enumerate(captions):
@@ -39,8 +38,6 @@ def taught(tmp_path_factory):
     work = tmp_path_factory.mktemp("text")
     stage = Stage(steps=250, batch=32, learning_rate=4e-4, warmup=10)
     fit_text(model.text_encoder, latents, model.tokens(captions), 1.0, stage, 0, work)
-    from safetensors.torch import load_file
-
     kept = load_file(work / "text.safetensors")
     both = Contrast(model.text_encoder, 1.0)
     both.load_state_dict(
@@ -73,8 +70,6 @@ def test_words_stay_apart_in_every_state_that_the_denoiser_reads(taught):
 
 
 def test_captions_that_are_equal_are_not_held_against_each_other(taught):
-    from components.base_model.fit_text import _loss
-
     model, both = taught
     latents, captions, _ = lessons(64, 3)
     assert len(set(captions)) == 4
