@@ -9,12 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from components.base_model.average import averaged
+from components.base_model.loop import Curves, train_stage
 from components.base_model.plan import Stage
-from components.checkpoint import Checkpoint
-from components.progress import say, track
-
-Curves = dict[str, list[tuple[int, float]]]
 
 _CROPS = (32, 48, 48, 64)
 """Sides of the training crops, pixels; one is drawn a step."""
@@ -58,39 +54,20 @@ def fit_autoencoder(
         Curves `autoencoder loss` and `latent deviation`.
     """
     device = next(model.parameters()).device
-    average = averaged(model, 0.995)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=1e-4)
-    curves: Curves = {"autoencoder loss": [], "latent deviation": []}
-    checkpoint = Checkpoint(
-        work / "autoencoder.safetensors", {"model": model, "average": average}, optimizer, curves
-    )
-    done = checkpoint.load()
-    total = 0.0
-    for step in track(range(done, stage.steps), "autoencoder", total=stage.steps, done=done):
+
+    def gradients(step: int) -> dict[str, float]:
         rng = np.random.default_rng([seed, 1, step])
         cut, marks = _crops(rng, images, marked, stage.batch)
         batch, weight = cut.to(device), _weights(marks).to(device)
         noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-        stage.warm(optimizer, step)
         latents = model.encode(batch).latents
         noisy = latents + _NOISE * torch.randn(latents.shape, generator=noise).to(device)
         loss = _distance(model.decode(noisy).sample, batch, weight) + 0.1 * _unrest(latents)
-        optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(model)
-        total += loss.item()
-        if (step + 1) % stage.report == 0:
-            curves["autoencoder loss"].append((step + 1, total / stage.report))
-            curves["latent deviation"].append((step + 1, latents.std().item()))
-            say(f"autoencoder step {step + 1}: loss {total / stage.report:.4f}")
-            total = 0.0
-            checkpoint.save(step + 1)
-    if stage.steps > done:
-        checkpoint.save(stage.steps)
-    model.load_state_dict(average.module.state_dict())
-    return curves
+        return {"autoencoder loss": loss.item(), "latent deviation": latents.std().item()}
+
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage.learning_rate, weight_decay=1e-4)
+    return train_stage("autoencoder", model, optimizer, gradients, stage, work, decay=0.995)
 
 
 def _crops(

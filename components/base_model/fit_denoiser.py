@@ -12,12 +12,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from components.base_model.architecture import FACTOR, Model
-from components.base_model.average import averaged
-from components.base_model.fit_autoencoder import Curves, pixels
+from components.base_model.fit_autoencoder import pixels
+from components.base_model.loop import Curves, train_stage
 from components.base_model.plan import Stage
-from components.checkpoint import Checkpoint
 from components.muon import Muon
-from components.progress import say, track
+from components.progress import track
 
 _DROPPED = 0.1
 """Share of empty prompts, for classifier-free guidance."""
@@ -67,18 +66,9 @@ def fit_denoiser(
     """
     device = next(model.unet.parameters()).device
     model.text_encoder.requires_grad_(False)
-    average = averaged(model.unet, 0.999)
-    optimizer = Muon(model.unet, stage.learning_rate, weight_decay=1e-4)
     tokens, weights = model.tokens(captions), 1 + (_MARKED - 1) * beside(marked)
     weights /= weights.mean()
     nothing = model.tokens([""])[0]
-    curves: Curves = {"denoiser loss": []}
-    checkpoint = Checkpoint(
-        work / "denoiser.safetensors", {"model": model.unet, "average": average}, optimizer, curves
-    )
-    done = checkpoint.load()
-    total = 0.0
-    last = done if snapshot else stage.steps
     # Two cores that take half a batch each need 0.7 of the time of two that share each operation.
     shares = torch.get_num_threads() if device.type == "cpu" else 1
     threads = ThreadPoolExecutor(shares, initializer=torch.set_num_threads, initargs=(1,))
@@ -90,27 +80,19 @@ def fit_denoiser(
         loss.backward()
         return loss.item()
 
-    for step in track(range(done, last), "denoiser", total=stage.steps, done=done):
+    def gradients(step: int) -> dict[str, float]:
         rng = np.random.default_rng([seed, 2, step])
         rows = torch.from_numpy(rng.integers(len(latents), size=stage.batch))
         prompts = tokens[rows].clone()
         prompts[torch.from_numpy(rng.random(stage.batch) < _DROPPED)] = nothing
-        stage.warm(optimizer, step)
         batch = noised(model, latents[rows], prompts, int(rng.integers(2**62)))
-        total += sum(threads.map(learn, batch.shares(shares), weights[rows].chunk(shares)))
-        torch.nn.utils.clip_grad_norm_(model.unet.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        average.update_parameters(model.unet)
-        if (step + 1) % stage.report == 0:
-            curves["denoiser loss"].append((step + 1, total / stage.report))
-            say(f"denoiser step {step + 1}: loss {total / stage.report:.4f}")
-            total = 0.0
-            checkpoint.save(step + 1)
-    if last > done:
-        checkpoint.save(last)
-    model.unet.load_state_dict(average.module.state_dict())
-    return curves
+        losses = threads.map(learn, batch.shares(shares), weights[rows].chunk(shares))
+        return {"denoiser loss": sum(losses)}
+
+    optimizer = Muon(model.unet, stage.learning_rate, weight_decay=1e-4)
+    return train_stage(
+        "denoiser", model.unet, optimizer, gradients, stage, work, decay=0.999, snapshot=snapshot
+    )
 
 
 class Noised(NamedTuple):

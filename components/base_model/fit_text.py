@@ -14,11 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import CLIPTextModel
 
-from components.base_model.average import averaged
-from components.base_model.fit_autoencoder import Curves
+from components.base_model.loop import Curves, train_stage
 from components.base_model.plan import Stage
-from components.checkpoint import Checkpoint
-from components.progress import say, track
 
 _WIDTH = 64
 """Of the space in which pictures and captions meet."""
@@ -102,33 +99,16 @@ def fit_text(
     device = next(text.parameters()).device
     torch.manual_seed(seed)
     both = Contrast(text, scale).to(device)
-    average = averaged(both, 0.995)
-    optimizer = torch.optim.AdamW(both.parameters(), lr=stage.learning_rate, weight_decay=0.05)
-    curves: Curves = {"text loss": []}
-    checkpoint = Checkpoint(
-        work / "text.safetensors", {"model": both, "average": average}, optimizer, curves
-    )
-    done = checkpoint.load()
-    total = 0.0
-    for step in track(range(done, stage.steps), "text", total=stage.steps, done=done):
+
+    def gradients(step: int) -> dict[str, float]:
         rows = np.random.default_rng([seed, 3, step]).integers(len(latents), size=stage.batch)
-        stage.warm(optimizer, step)
-        loss = _loss(both, _turned(latents[rows].float(), seed, step).to(device), tokens[rows])
-        optimizer.zero_grad()
+        seen = _turned(latents[rows].float(), seed, step).to(device)
+        loss = _loss(both, seen, tokens[rows])
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(both.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(both)
-        total += loss.item()
-        if (step + 1) % stage.report == 0:
-            curves["text loss"].append((step + 1, total / stage.report))
-            say(f"text step {step + 1}: loss {total / stage.report:.4f}")
-            total = 0.0
-            checkpoint.save(step + 1)
-    if stage.steps > done:
-        checkpoint.save(stage.steps)
-    both.load_state_dict(average.module.state_dict())
-    return curves
+        return {"text loss": loss.item()}
+
+    optimizer = torch.optim.AdamW(both.parameters(), lr=stage.learning_rate, weight_decay=0.05)
+    return train_stage("text", both, optimizer, gradients, stage, work, decay=0.995)
 
 
 def _turned(latents: Tensor, seed: int, step: int) -> Tensor:
