@@ -1,9 +1,8 @@
-"""MLflow's server as its manifest starts it, on a real PostgreSQL and a real S3 API."""
+"""MLflow's server as its manifest starts it, on a real PostgreSQL and a real SeaweedFS."""
 
 import http.client
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import pytest
 from infra_manifests import INFRA, Object, containers, named, overlay
+from object_store import KEYS, free_port, object_store
 
 _PASSWORD = "chosen at install"
-_KEYS = {"AWS_ACCESS_KEY_ID": "id-of-mlflow", "AWS_SECRET_ACCESS_KEY": "key-of-mlflow"}
-_CLIENT = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
 _FOUND = shutil.which("initdb") or next(
     (str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), ""
 )
@@ -25,18 +23,12 @@ _BINARIES = Path(_FOUND).resolve().parent
 pytestmark = pytest.mark.skipif(not _FOUND, reason="there is no PostgreSQL on this machine")
 
 
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @contextmanager
 def _postgres(database: str, user: str) -> Iterator[tuple[int, str]]:
     """A PostgreSQL that asks for the password as ours does; yields its port and socket's folder."""
     # It refuses to run as root.
     account = "postgres" if os.geteuid() == 0 else None
-    port = _free_port()
+    port = free_port()
     (server_of,) = [one for name, one, _ in containers(overlay("kind")) if "postgres" in name]
     (initialised,) = [
         one["value"].split() for one in server_of["env"] if one["name"] == "POSTGRES_INITDB_ARGS"
@@ -74,27 +66,9 @@ def _postgres(database: str, user: str) -> Iterator[tuple[int, str]]:
             server.wait(30)
 
 
-@contextmanager
-def _object_store(bucket: str) -> Iterator[str]:
-    """A server that speaks S3, with a bucket; yields its address."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_CLIENT)
-    client.create_bucket(Bucket=bucket)
-    try:
-        yield endpoint
-    finally:
-        server.stop()
-
-
 def _environment(objects: tuple[Object, ...], container: Object) -> dict[str, str]:
     """The variables that the kubelet would give the container."""
-    secrets = {"mlflow-database": {"password": _PASSWORD}, "mlflow-object-store": _KEYS}
+    secrets = {"mlflow-database": {"password": _PASSWORD}, "mlflow-object-store": KEYS}
     values: dict[str, str] = {}
     for source in container.get("envFrom", []):
         values |= named(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
@@ -159,14 +133,16 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
 
     with (
         _postgres(settings["PGDATABASE"], settings["PGUSER"]) as (database, _),
-        _object_store(bucket) as endpoint,
+        object_store() as store,
     ):
+        assert store.installed("no_object_store").stdout == ""
+        endpoint = store.endpoint
         place = {"PGHOST": "127.0.0.1", "PGPORT": str(database), "MLFLOW_S3_ENDPOINT_URL": endpoint}
         subprocess.run(
             upgrade["command"], env={**_environment(objects, upgrade), **place, **own},
             cwd=image, check=True, capture_output=True, timeout=240,
         )  # fmt: skip
-        port = _free_port()
+        port = free_port()
         changed = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}",
                    "--workers=2": "--workers=1"}  # fmt: skip
         assert set(changed) <= set(serve["command"])
@@ -271,7 +247,11 @@ def _look_into(port: int, settings: dict[str, str], endpoint: str, bucket: str) 
         assert cursor.fetchall() == [("mask_map", 0.25)]
     connection.close()
 
-    client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **_CLIENT)
+    client = boto3.client(
+        "s3", endpoint_url=endpoint, region_name="us-east-1",
+        aws_access_key_id=KEYS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=KEYS["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
     (stored,) = client.list_objects_v2(Bucket=bucket)["Contents"]
     assert stored["Key"].endswith("report.html")
     assert stored["Key"].startswith("artifacts/")
