@@ -26,6 +26,15 @@ class CaptionGain(NamedTuple):
     marked: float
     untold: float
 
+    def named(self) -> dict[str, float]:
+        """The same with names for a reader."""
+        return {
+            "denoiser loss on held-out textures, own captions": self.own,
+            "denoiser loss on held-out textures, other captions": self.other,
+            "denoiser loss in their marks, own captions": self.marked,
+            "denoiser loss in their marks, captions that name no mark": self.untold,
+        }
+
 
 @torch.no_grad()
 def caption_gain(

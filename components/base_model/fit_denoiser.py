@@ -1,5 +1,6 @@
 """Third stage: the UNet learns to draw the pool's latents by their captions."""
 
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from components.base_model.architecture import FACTOR, Model
@@ -44,6 +45,7 @@ def fit_denoiser(
     seed: int,
     work: Path,
     *,
+    held_out: Callable[[nn.Module], Mapping[str, float]] | None = None,
     snapshot: bool = False,
 ) -> Curves:
     """Train the UNet in place; its weights become their moving average.
@@ -59,10 +61,11 @@ def fit_denoiser(
         stage: Steps, batch and learning rate.
         seed: Of batches, times and noise.
         work: Folder for the checkpoint.
+        held_out: Measures a UNet on what is not trained on.
         snapshot: Take the averages of the last checkpoint as they are, without training on.
 
     Returns:
-        Curve `denoiser loss`.
+        Curve `denoiser loss`, and those of what `held_out` measured.
     """
     device = next(model.unet.parameters()).device
     model.text_encoder.requires_grad_(False)
@@ -91,7 +94,15 @@ def fit_denoiser(
 
     optimizer = Muon(model.unet, stage.learning_rate, weight_decay=1e-4)
     return train_stage(
-        "denoiser", model.unet, optimizer, gradients, stage, work, decay=0.999, snapshot=snapshot
+        "denoiser",
+        model.unet,
+        optimizer,
+        gradients,
+        stage,
+        work,
+        decay=0.999,
+        held_out=held_out,
+        snapshot=snapshot,
     )
 
 

@@ -13,6 +13,9 @@ from components.progress import say, track
 
 Curves = dict[str, list[tuple[int, float]]]
 
+_SELDOM = 10
+"""Points of the other curves between two of what is measured on held-out data."""
+
 
 def train_stage(
     name: str,
@@ -23,6 +26,7 @@ def train_stage(
     work: Path,
     *,
     decay: float,
+    held_out: Callable[[nn.Module], Mapping[str, float]] | None = None,
     snapshot: bool = False,
 ) -> Curves:
     """Train a module in place; its weights become their moving average.
@@ -38,6 +42,8 @@ def train_stage(
         stage: How long and how fast.
         work: Folder for the checkpoint.
         decay: Of the moving average.
+        held_out: Measures the average on what is not trained on, now and then: what tells whether
+            more steps would still help.
         snapshot: Take the average of the last checkpoint as it is, without training on.
 
     Returns:
@@ -65,6 +71,10 @@ def train_stage(
             loss = next(iter(window[0]))
             say(f"{name} step {step + 1}: {loss} {curves[loss][-1][1]:.4f}")
             window = []
+            if held_out is not None and (step + 1) % (_SELDOM * stage.report) == 0:
+                for one, value in held_out(average.module).items():
+                    curves.setdefault(one, []).append((step + 1, value))
+                    say(f"{name} step {step + 1}: {one} {value:.4f}")
             checkpoint.save(step + 1)
     if last > done:
         checkpoint.save(last)

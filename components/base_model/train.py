@@ -7,6 +7,7 @@ where it was when started again with the same arguments. The folder is a diffuse
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 
 from components.base_model.architecture import Model
-from components.base_model.caption_gain import caption_gain
+from components.base_model.caption_gain import CaptionGain, caption_gain
 from components.base_model.fit_autoencoder import fit_autoencoder, psnr
 from components.base_model.fit_denoiser import encode, fit_denoiser
 from components.base_model.fit_text import fit_text
@@ -83,6 +84,12 @@ def train(
             work,
         )
     model.text_encoder.eval()
+    unseen = encode(model.vae, held.images)
+
+    def measure(unet: torch.nn.Module) -> CaptionGain:
+        one = dataclasses.replace(model, unet=unet)
+        return caption_gain(one, unseen, held.marked, held.captions, plan.seed)
+
     with clock.stage("denoiser"):
         curves |= fit_denoiser(
             model,
@@ -92,11 +99,11 @@ def train(
             plan.denoiser,
             plan.seed,
             work,
+            held_out=lambda unet: measure(unet).named(),
             snapshot=snapshot,
         )
     model.unet.eval()
-    unseen = encode(model.vae, held.images)
-    gain = caption_gain(model, unseen, held.marked, held.captions, plan.seed)
+    gain = measure(model.unet)
 
     aside = out.with_name(out.name + ".part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -110,10 +117,7 @@ def train(
                 np.percentile(quality, 10)
             ),
             "held-out textures": len(quality),
-            "denoiser loss on held-out textures, own captions": gain.own,
-            "denoiser loss on held-out textures, other captions": gain.other,
-            "denoiser loss in their marks, own captions": gain.marked,
-            "denoiser loss in their marks, captions that name no mark": gain.untold,
+            **gain.named(),
         },
         "latent scale": scale,
         "parameters": {

@@ -73,6 +73,19 @@ def test_the_record_has_curves_quality_time_and_machine(trained):
     assert "cores" in about["machine"]
 
 
+def test_what_is_not_trained_on_tells_whether_more_steps_help(tmp_path):
+    out = tmp_path / "weights"
+    stage = {"batch": 4, "learning_rate": 1e-3, "report": 1, "warmup": 0}
+    train(out, plan(denoiser=Stage(**stage, steps=20)), torch.device("cpu"), workers=1)
+    about = json.loads((out / "training.json").read_text())
+    (first, before), (last, after) = about["curves"][
+        "denoiser loss on held-out textures, own captions"
+    ]
+    assert (first, last) == (10, 20)
+    assert after < before
+    assert after == about["quality"]["denoiser loss on held-out textures, own captions"]
+
+
 def test_an_interrupted_training_ends_in_the_same_weights(trained, tmp_path, monkeypatch):
     from components.base_model import fit_denoiser
 
