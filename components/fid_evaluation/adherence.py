@@ -54,7 +54,9 @@ RULES = {
     "is the share of those that are less far",
     "accepted": "images whose mask stands out by contrast, for that needs no annotated photo; the "
     "judge learnt from all of them and would carry them into a smaller fraction",
-    "real": "the same numbers for annotated validation frames, the most that can be hoped for; "
+    "real": "the same numbers for annotated validation frames, each once for every class in it, as "
+    "a synthetic image has one, without detections that fit another defect of the frame better: "
+    "the most that can be hoped for; "
     "slightly flattered, for the judge's threshold and early stop were chosen on them",
 }
 

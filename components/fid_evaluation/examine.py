@@ -7,8 +7,9 @@ from typing import Protocol
 from components.contrast import Looks, Standing, looks, standing
 from components.dataset import Dataset, Frame, Image
 from components.fid_evaluation.sightings import Evidence, Sightings, gather, weigh
-from components.fid_evaluation.verdict import Detected, Verdict, judge
+from components.fid_evaluation.verdict import Detected, Verdict, dilate, judge
 from components.instances import Instance
+from components.iou_evaluation.overlap import iou
 from components.synthetic import Provenance, SyntheticSet
 
 
@@ -30,12 +31,14 @@ class Sample:
         classes: Names of its defects' classes.
         read: Gives its pixels.
         instances: Gives its defects.
+        others: Gives defects that are in it too and that nobody asks about.
     """
 
     id: str
     classes: tuple[str, ...]
     read: Callable[[], Image]
     instances: Callable[[], list[Instance]]
+    others: Callable[[], list[Instance]] = list
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,25 @@ def synthetic_samples(synthetic: SyntheticSet, rows: Sequence[Provenance]) -> li
 
 
 def real_samples(data: Dataset, frames: Sequence[Frame]) -> list[Sample]:
-    """Annotated frames."""
+    """Annotated frames, each once for every class in it, for synthetic images have one class."""
 
-    def sample(frame: Frame) -> Sample:
-        labels = sorted({one.label for one in data.instances(frame)})
+    def sample(frame: Frame, label: int) -> Sample:
+        def of_class(asked: bool) -> list[Instance]:
+            return [one for one in data.instances(frame) if (one.label == label) == asked]
+
         return Sample(
             frame.id,
-            tuple(data.classes[label] for label in labels),
+            (data.classes[label],),
             lambda: data.image(frame),
-            lambda: data.instances(frame),
+            lambda: of_class(True),
+            lambda: of_class(False),
         )
 
-    return [sample(frame) for frame in frames]
+    return [
+        sample(frame, label)
+        for frame in frames
+        for label in sorted({one.label for one in data.instances(frame)})
+    ]
 
 
 def examine(
@@ -134,6 +144,8 @@ def examine(
             sample, requested = some[offset], some[offset].instances()
             if not any(one.mask.any() for one in requested):
                 continue
+            others = sample.others()
+            detections = [one for one in detections if not _is_another(one, requested, others)]
             limit = segmenter.threshold
             reported = [Instance(one.mask, one.label) for one in detections if one.score >= limit]
             evidence = seen = None
@@ -142,6 +154,19 @@ def examine(
                 seen = standing(requested, pictures[offset], clean.seen)
             found.append(Finding(sample, judge(requested, reported), evidence, seen))
     return found
+
+
+def _is_another(
+    detection: Detected, requested: Sequence[Instance], others: Sequence[Instance]
+) -> bool:
+    """Whether a detection is of a defect that nobody asks about, by which it overlaps more."""
+    if not others or not detection.mask.any():
+        return False
+    seen = dilate(detection.mask)
+    asked, other = (
+        max(iou(dilate(one.mask), seen) for one in some) for some in (requested, others)
+    )
+    return other > asked
 
 
 def false_alarms(

@@ -1,5 +1,7 @@
 """Adherence: what counts as found, and what stands out by more than chance."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from components.contrast import differences, looks, standing
 from components.fid_evaluation.adherence import measure_adherence
+from components.fid_evaluation.examine import examine, look_at_clean, real_samples
 from components.fid_evaluation.sightings import gather, weigh
 from components.fid_evaluation.verdict import judge
 from components.instances import Instance, connected
@@ -266,6 +269,31 @@ def test_images_that_ignore_their_masks_are_told_from_those_that_keep_to_them(tm
     sizes = [entry["judge"]["per_class"][name]["n"] for name in CLASSES]
     assert sum(sizes) == 40 and min(sizes) > 0
     assert {one.sample.id for one in found if not one.evidence.found} >= {"00035", "00039"}
+
+
+class TwoDefects:
+    """A dataset whose only frame has a dark pit and a crack that nobody sees."""
+
+    classes = CLASSES
+
+    def instances(self, frame):
+        return [patch(4, 4, 8, 8, label=1, side=SIDE), patch(4, 14, 20, 2, label=0, side=SIDE)]
+
+    def image(self, frame):
+        return damaged(3, self.instances(frame)[0].mask)
+
+
+def test_a_class_of_a_real_frame_is_not_found_because_another_is():
+    data = TwoDefects()
+    samples = real_samples(data, [SimpleNamespace(id="both")])
+    clean = look_at_clean(Dark(), [surface(100 + seed) for seed in range(25)], 8)
+
+    crack, pit = examine(samples, Dark(), clean, 8, iter)
+
+    assert (crack.sample.classes, pit.sample.classes) == (("crack",), ("pit",))
+    assert pit.evidence.found and pit.verdict.reported and pit.verdict.iou > 0.9
+    assert not crack.evidence.found and not crack.verdict.reported
+    assert crack.verdict.detections == 0
 
 
 def test_accepted_are_the_images_that_make_the_set(tmp_path):
