@@ -18,7 +18,7 @@ def mask_rcnn(
     metrics: dsl.Output[dsl.Metrics],
     page: dsl.Output[dsl.HTML],
 ):
-    """Train Mask R-CNN in one regime and let it predict the held-out parts.
+    """Train Mask R-CNN in one regime and predict the held-out parts.
 
     Args:
         dataset: The dataset artifact.
