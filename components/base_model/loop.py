@@ -47,7 +47,8 @@ def train_stage(
         snapshot: Take the average of the last checkpoint as it is, without training on.
 
     Returns:
-        A curve for everything measured, means over the steps between two points.
+        A curve for everything measured: means over the steps between two points, and what
+        `held_out` said.
     """
     average = averaged(module, decay)
     curves: Curves = {}

@@ -56,7 +56,7 @@ RULES = {
     "judge learnt from all of them and would carry them into a smaller fraction",
     "real": "the same numbers for annotated validation frames, each once for every class in it, as "
     "a synthetic image has one, without detections that fit another defect of the frame better: "
-    "the most that can be hoped for; "
+    "to compare with, faint defects too, whereas faint images can be left out; "
     "slightly flattered, for the judge's threshold and early stop were chosen on them",
 }
 

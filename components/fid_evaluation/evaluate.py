@@ -124,17 +124,17 @@ def _warnings(document: Entry, weights: Weights) -> list[str]:
 
 
 def _adherence_warnings(adherence: Entry) -> Sequence[str]:
-    ceiling, share = adherence["real"]["judge"]["found"], adherence["accepted"]["share"]
+    real, share = adherence["real"]["judge"]["found"], adherence["accepted"]["share"]
     found = []
     if adherence["contrast_reason"]:
         found.append(f"Whether masks stand out was not measured: {adherence['contrast_reason']}.")
-    if ceiling is not None and ceiling < 0.5:
+    if real is not None and real < 0.5:
         found.append(
-            f"The judge of adherence finds only {ceiling:.0%} of the real validation frames' "
+            f"The judge of adherence finds only {real:.0%} of the real validation frames' "
             "defects; read its verdict on synthetic images against that."
         )
     if share is not None and share < 0.5:
         found.append(
-            f"Only {share:.0%} of the synthetic images show anything that stands out in their mask."
+            f"Only {share:.0%} of the synthetic images show enough in their mask to be accepted."
         )
     return found

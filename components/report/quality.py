@@ -121,7 +121,7 @@ def diversity(summary: Entry) -> Table:
 
 
 def adherence(entries: Sequence[Entry]) -> Table:
-    """Is the defect where its mask says it is? With the judge's own ceiling on real photos."""
+    """Is the defect where its mask says it is? Beside it what the judge sees on real photos."""
     columns = [
         Column("images", number=False),
         *(
@@ -143,7 +143,7 @@ def adherence(entries: Sequence[Entry]) -> Table:
         why = "real photos are not sorted out"
         body.append(
             [
-                Cell("real validation photos: the ceiling", strong=True),
+                Cell("real validation photos", strong=True),
                 *_judged({**real, "reason": "the validation part has no annotated frame",
                           "contrast_reason": last["contrast_reason"]}),
                 Cell(DASH, reason=why), Cell(DASH, reason=why), Cell(str(real["n"])),
