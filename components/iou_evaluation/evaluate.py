@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from components.dataset import Dataset
 from components.iou_evaluation.agreement import agree
-from components.iou_evaluation.bootstrap import interval, resample
+from components.iou_evaluation.bootstrap import interval, luck, resample
 from components.iou_evaluation.matching import match
 from components.iou_evaluation.network import Network, read_networks
 from components.iou_evaluation.preview import draw_predictions
@@ -88,7 +88,7 @@ def evaluate(
         }
         for network in segmenters
     ]  # fmt: skip
-    regimes = _regimes(segmenters, points, draws, fraction, confidence)
+    regimes = _regimes(segmenters, points, draws, fraction, confidence, seed)
     document = {"protocol": _protocol(truth, settings, seed), "rows": rows, "regimes": regimes}
     (out / "scores.json").write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")
     draw_predictions(out / "preview" / "predictions.png", data, truth, segmenters)
@@ -177,6 +177,7 @@ def _regimes(
     draws: dict[str, Scores],
     fraction: float,
     confidence: float,
+    seed: int,
 ) -> list[dict[str, Any]]:
     """Means over the seeds, and differences to `real` over the seeds that both have."""
     found = []
@@ -187,13 +188,16 @@ def _regimes(
         for name in DEFINITIONS:
             values = np.array([points[f"{regime}_{one}"].overall[name][0] for one in seeds])
             some = np.mean([draws[f"{regime}_{one}"].overall[name] for one in seeds], axis=0)
+            some += luck(values, len(some), seed)
             row[name] = {
                 "mean": _finite(values.mean()),
                 "sd": _finite(values.std(ddof=1)) if len(seeds) > 1 else None,
                 "interval": interval(some, confidence),
             }
             if paired:
-                row[name]["against_real"] = _paired(name, regime, paired, points, draws, confidence)
+                row[name]["against_real"] = _paired(
+                    name, regime, paired, points, draws, confidence, seed
+                )
         found.append(row)
     return found
 
@@ -205,15 +209,19 @@ def _paired(
     points: dict[str, Scores],
     draws: dict[str, Scores],
     confidence: float,
+    seed: int,
 ) -> dict[str, Any]:
-    def gap(scores: dict[str, Scores]) -> NDArray[np.float64]:
-        gaps = [
-            scores[f"{regime}_{one}"].overall[name] - scores[f"real_{one}"].overall[name]
-            for one in seeds
-        ]
-        return np.mean(gaps, axis=0)
+    def gaps(scores: dict[str, Scores]) -> NDArray[np.float64]:
+        return np.array(
+            [
+                scores[f"{regime}_{one}"].overall[name] - scores[f"real_{one}"].overall[name]
+                for one in seeds
+            ]
+        )
 
-    return _difference(name, float(gap(points)[0]), gap(draws), confidence)
+    here = gaps(points)[:, 0]
+    drawn = gaps(draws).mean(axis=0)
+    return _difference(name, here.mean(), drawn + luck(here, len(drawn), seed), confidence)
 
 
 def _protocol(truth: Truth, settings: IoUSettings, seed: int) -> dict[str, Any]:
@@ -226,8 +234,9 @@ def _protocol(truth: Truth, settings: IoUSettings, seed: int) -> dict[str, Any]:
         "(one physical piece) are drawn together; the same draws for every network",
         "against_real": "difference to the regime `real` of the same seed on the same draws; "
         "`better` is the share of the draws in which the regime is better, ties split",
-        "regimes": "means over the seeds; `sd` is the standard deviation over the seeds; the "
-        "intervals are those of the mean over the test part's draws, for these trainings",
+        "regimes": "means over the seeds; `sd` is the standard deviation over the seeds; to the "
+        "mean over the test part's draws the intervals add the luck of the trainings, Student's t "
+        "times the mean's standard error; with one training they know only that of the photos",
         "resamples": settings.bootstrap,
         "confidence": settings.confidence,
         "seed": seed,

@@ -20,7 +20,9 @@ RULE = (
     "The rule: mask mAP of training on synthetic images and then on real ones, minus that of real"
     " photos alone with as many optimiser steps, on the same held-out photos. “No measurable"
     " difference” means that the interval of this difference holds 0. The interval covers the"
-    " choice of test photos; with one training each it does not cover the luck of a training."
+    " choice of test photos and, where each was trained several times, the luck of a training;"
+    " only then does it say “helps” or “harms”. With one training each it is “better this time”"
+    " or “worse this time”, and another seed may turn it round."
 )
 
 

@@ -8,7 +8,7 @@ from components.fraction import percent
 from components.report import published
 from components.report.figures import REGIMES, Figure, Series, by_fraction
 from components.report.layout import Cell, Column, Table, number, table
-from components.report.verdict import Comparison
+from components.report.verdict import APART, Comparison
 
 METRICS = {
     "segm_map": "mask mAP",
@@ -98,7 +98,8 @@ def protocol_notes(protocol: Row) -> list[str]:
     share = f"{protocol['confidence'] * 100:g} % interval"
     return [
         f"Below a number: its {share}, from {protocol['resamples']} resamples of the test photos,"
-        f" photos of one piece together (seed {protocol['seed']})."
+        f" photos of one piece together (seed {protocol['seed']}), and, of several trainings, from"
+        " how far these lie apart."
         if protocol["resamples"]
         else "No intervals: the bootstrap was switched off.",
         (
@@ -140,7 +141,7 @@ def gains(found: Sequence[Comparison], confidence: float | None) -> Table | None
                     3,
                     interval=pair.interval,
                     reason=_NO_SCORE,
-                    strong=pair.word in ("helps", "harms"),
+                    strong=pair.word in APART,
                 )
             )
         body.append(cells)
@@ -152,8 +153,8 @@ def gains(found: Sequence[Comparison], confidence: float | None) -> Table | None
         [
             (
                 f"Below a number: the {share}interval of the paired bootstrap, both segmenters on"
-                " the same resampled test photos. Bold: the interval leaves out 0. A lower"
-                " Hausdorff distance is better."
+                " the same resampled test photos; with several trainings it covers their luck too."
+                " Bold: the interval leaves out 0. A lower Hausdorff distance is better."
             )
         ],
     )

@@ -1,10 +1,11 @@
 """Does the synthetic data help? The answer, from the paired bootstrap of the segmenters' scores.
 
 Both segmenters are scored on the same resamples of the test photos, so what is easy or hard about
-a photo cancels out. The interval is about the photos: what another seed of the training would
-change is in it only as far as several seeds were averaged. Where the interval of the difference
-holds 0, the answer is that no difference could be measured, which is not the same as that there
-is none.
+a photo cancels out. Where the interval of the difference holds 0, the answer is that no difference
+could be measured, which is not the same as that there is none. Where it does not, and two or more
+trainings of each tell what the luck of a training is, synthetic images help or harm. From one
+training of each the interval knows the choice of photos only, and another seed may turn the
+difference round: then they were better or worse this time.
 """
 
 import math
@@ -27,7 +28,20 @@ soon differ by chance."""
 
 LOWER_IS_BETTER = frozenset({"hausdorff", "hausdorff_matched", "false_alarms"})
 
-Word = Literal["helps", "harms", "no measurable difference", "not measured"]
+Word = Literal[
+    "helps",
+    "harms",
+    "better this time",
+    "worse this time",
+    "no measurable difference",
+    "not measured",
+]
+
+APART = frozenset[Word]({"helps", "harms", "better this time", "worse this time"})
+"""Words of an interval that leaves out 0."""
+
+SEVERAL = "--set run.repeats=3"
+"""What makes a run tell the luck of a training."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +68,15 @@ class Comparison:
 
     @property
     def word(self) -> Word:
-        """What the interval says."""
+        """What the interval says, as far as the number of trainings lets it."""
         if self.difference is None or self.low is None or self.high is None:
             return "not measured"
         if self.low <= 0 <= self.high:
             return "no measurable difference"
-        better = self.low > 0
-        return "helps" if better != (self.metric in LOWER_IS_BETTER) else "harms"
+        better = (self.low > 0) != (self.metric in LOWER_IS_BETTER)
+        if len(self.seeds) > 1:
+            return "helps" if better else "harms"
+        return "better this time" if better else "worse this time"
 
     @property
     def interval(self) -> list[float] | None:
@@ -122,20 +138,30 @@ def lead(verdicts: list[Verdict]) -> str:
     """One sentence over all fractions."""
     if not verdicts:
         return "No segmenter was compared in this run."
-    helps = [percent(one.fraction) for one in verdicts if one.word == "helps"]
-    harms = [percent(one.fraction) for one in verdicts if one.word == "harms"]
-    if not helps and not harms:
+    told = [one for one in verdicts if one.word in APART]
+    if not told:
         if all(one.word == "not measured" for one in verdicts):
             return "Whether synthetic images help was not measured in this run."
         return "At no share of the real photos did synthetic images make a measurable difference."
+    shares: dict[Word, list[str]] = {}
+    for one in told:
+        shares.setdefault(one.word, []).append(percent(one.fraction))
     parts = [
-        f"{word} with {' and '.join(shares)} of the real photos"
-        for word, shares in (("helped", helps), ("harmed", harms))
-        if shares
+        f"{_PAST[word]} with {' and '.join(some)} of the real photos"
+        for word, some in shares.items()
     ]
-    rest = len(verdicts) > len(helps) + len(harms)
-    end = "; elsewhere no difference could be measured" if rest else ""
-    return f"Training on synthetic images first {' and '.join(parts)}{end}."
+    end = "; elsewhere no difference could be measured" if len(told) < len(verdicts) else ""
+    once = any(one.word.endswith("this time") for one in told)
+    more = f" Whether that is more than luck, several trainings tell ({SEVERAL})." if once else ""
+    return f"Training on synthetic images first {' and '.join(parts)}{end}.{more}"
+
+
+_PAST: dict[Word, str] = {
+    "helps": "helped",
+    "harms": "harmed",
+    "better this time": "was better this time",
+    "worse this time": "was worse this time",
+}
 
 
 def _sentence(one: Comparison, confidence: float | None) -> str:

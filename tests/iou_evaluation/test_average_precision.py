@@ -12,7 +12,7 @@ from pycocotools.cocoeval import COCOeval
 
 from components.instances import Instance
 from components.iou_evaluation.average_precision import average_precision
-from components.iou_evaluation.bootstrap import interval, resample
+from components.iou_evaluation.bootstrap import interval, luck, resample
 from components.iou_evaluation.matching import match
 from components.iou_evaluation.truth import read_truth
 
@@ -131,6 +131,21 @@ def test_percentile_interval_leaves_out_resamples_without_a_value():
 
     assert interval(values, 0.9) == pytest.approx([5, 95])
     assert interval(np.full(3, np.nan), 0.9) is None
+
+
+def test_the_luck_of_trainings_gives_students_interval():
+    """Without the luck of photos, the textbook's interval of a mean."""
+    values = np.array([0.20, 0.23, 0.21, 0.26])
+
+    low, high = interval(values.mean() + luck(values, 200_000, 0), 0.95)
+
+    half = 3.182446 * values.std(ddof=1) / 2
+    assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=1e-3)
+
+
+def test_one_training_tells_nothing_of_its_luck():
+    assert not luck(np.array([0.2]), 5, 0).any()
+    assert luck(np.array([0.2, 0.2]), 0, 0).shape == (0,)
 
 
 def test_a_part_of_an_average_is_never_drawn_apart(tmp_path):

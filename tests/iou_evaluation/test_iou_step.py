@@ -124,6 +124,28 @@ def test_seeds_of_a_regime_are_averaged(tmp_path):
     assert against["difference"] == pytest.approx((values[2] + values[3] - sum(values[:2])) / 2)
 
 
+def test_trainings_that_differ_widen_the_interval_of_their_mean(tmp_path):
+    truth, found = random_scene(3)
+    dataset = write_test_part(tmp_path / "data", truth, [f"g{i}" for i in range(12)])
+
+    def compared(folder, second):
+        networks = [
+            write_network(tmp_path / folder / name, regime, seed, some)
+            for name, regime, seed, some in (
+                ("a", "real", 0, found), ("b", "real", 1, found),
+                ("c", "synthetic", 0, found[::2]), ("d", "synthetic", 1, second),
+            )
+        ]  # fmt: skip
+        _, scores = run(tmp_path / folder / "out", dataset, networks)
+        return scores["regimes"][1]["segm_map"]["against_real"]["interval"]
+
+    # Two trainings that agree leave the luck of the photos; one that fails leaves nothing certain.
+    low, high = compared("alike", found[::2])
+    assert low < high < 0
+    low, high = compared("apart", found)
+    assert low < 0 < high
+
+
 def test_runs_with_other_seeds_have_metrics_of_the_same_names(tmp_path):
     truth, found = random_scene(3)
     dataset = write_test_part(tmp_path / "data", truth, [f"g{i}" for i in range(12)])

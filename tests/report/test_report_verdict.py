@@ -4,10 +4,19 @@ import pytest
 
 from components.report.verdict import METRIC, REGIME, Comparison, comparisons, lead, verdict
 
+SEVERAL, ONE = (0, 1, 2), (0,)
+"""Seeds of the trainings."""
 
-def compared(low: float | None, high: float | None, metric: str = "segm_map") -> Comparison:
+
+def compared(
+    low: float | None,
+    high: float | None,
+    metric: str = "segm_map",
+    seeds: tuple[int, ...] = SEVERAL,
+    fraction: float = 0.1,
+) -> Comparison:
     middle = None if low is None or high is None else (low + high) / 2
-    return Comparison(0.1, "synthetic_then_real", metric, middle, low, high, (0,))
+    return Comparison(fraction, "synthetic_then_real", metric, middle, low, high, seeds)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +34,24 @@ def compared(low: float | None, high: float | None, metric: str = "segm_map") ->
 )
 def test_the_interval_decides(low: float, high: float, metric: str, word: str) -> None:
     assert compared(low, high, metric).word == word
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "metric", "word"),
+    [
+        (0.01, 0.03, "segm_map", "better this time"),
+        (-0.03, -0.01, "segm_map", "worse this time"),
+        (-0.01, 0.03, "segm_map", "no measurable difference"),
+        (-0.3, -0.1, "hausdorff", "better this time"),
+        (0.1, 0.3, "false_alarms", "worse this time"),
+        (None, None, "segm_map", "not measured"),
+    ],
+)
+def test_one_training_of_each_shows_neither_help_nor_harm(
+    low: float, high: float, metric: str, word: str
+) -> None:
+    """Its interval does not know the luck of a training."""
+    assert compared(low, high, metric, ONE).word == word
 
 
 def test_only_mask_map_of_synthetic_then_real_decides() -> None:
@@ -57,6 +84,17 @@ def test_the_lead_tells_gains_harms_and_neither_apart() -> None:
     assert "harmed with 10 %" in lead([loss]) and "elsewhere" not in lead([loss])
     assert "no share" in lead([none]).replace("At no", "no")
     assert "No segmenter" in lead([])
+
+
+def test_the_lead_says_how_luck_is_told_where_it_matters() -> None:
+    better = verdict([compared(0.01, 0.02, seeds=ONE)], 0.1, 0.95)
+    worse = verdict([compared(-0.02, -0.01, seeds=ONE, fraction=1.0)], 1.0, 0.95)
+    none = verdict([compared(-0.02, 0.01, seeds=ONE)], 0.1, 0.95)
+    said = lead([better, worse])
+    assert "better this time with 10 %" in said and "worse this time with 100 %" in said
+    assert "--set run.repeats=3" in said
+    assert "run.repeats" not in lead([none])
+    assert "run.repeats" not in lead([verdict([compared(0.01, 0.02)], 0.1, 0.95)])
 
 
 def test_differences_are_read_from_scores() -> None:
