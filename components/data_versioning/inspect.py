@@ -34,6 +34,7 @@ class Survey:
         groups: Name of the piece of each photo by its file, as far as the user named it.
         digest: Of the contents and relative names of all files used, `sha256:...`.
         tiny: Number of photos left out because all their defects are too small.
+        unmarked: Number of photos left out because they have no annotation.
     """
 
     form: str
@@ -42,6 +43,7 @@ class Survey:
     groups: dict[str, str]
     digest: str
     tiny: int
+    unmarked: int
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,8 @@ def survey(source: Path, settings: DataSettings) -> Survey:
     if problems:
         raise BadData(problems)
     shared = [*found.annotations, *([GROUPS] if column(source, settings) else [])]
-    return Survey(found.form, reader, facts, groups, _digest(source, facts, shared), tiny)
+    digest, unmarked = _digest(source, facts, shared), len(found.unmarked)
+    return Survey(found.form, reader, facts, groups, digest, tiny, unmarked)
 
 
 def _facts(

@@ -18,11 +18,11 @@ Understood are, tried in this order:
 
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from components.data_versioning.coco import coco_layout
 from components.data_versioning.decode import SUFFIXES
@@ -32,7 +32,11 @@ from components.data_versioning.labels import with_label_maps
 from components.data_versioning.masks import beside, mvtec, pairs
 from components.data_versioning.problems import Problem
 from components.data_versioning.runs import runs_layout
+from components.data_versioning.settings import Unmarked
 from components.data_versioning.yolo import yolo_layout
+
+_ARRAYS = (".mat", ".npy", ".npz")
+"""Endings of files in which some collections keep their masks. What their numbers mean differs."""
 
 FORMS = (
     "COCO: annotations.json (or train.json, val.json, test.json) and the images it names",
@@ -48,12 +52,13 @@ FORMS = (
 )
 
 
-def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused") -> Layout:
+def layout(root: Path, *, unmarked: Unmarked = "refused") -> Layout:
     """Find the form of a folder and list its photos, in the order of their paths.
 
     Args:
         root: The folder.
-        unmarked: What photos without any annotation are that lie in no folder of defect-free ones.
+        unmarked: What becomes of photos without any annotation that lie in no folder of defect-free
+            ones. In the layout they are `unmarked` still, unless they are defect-free.
     """
     problems: list[Problem] = []
     files = list(_files(root, problems))
@@ -75,7 +80,8 @@ def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused
         found = with_label_maps(root, mvtec(pictures) or pairs(pictures) or beside(pictures))
     if unmarked == "defect_free":
         found.entries += found.unmarked
-    else:
+        found.unmarked = []
+    elif unmarked == "refused" and found.classes:
         found.problems += [_unmarked(entry.file) for entry in found.unmarked]
     told = outlined and found.problems
     several = [] if outlined else _several(pictures)
@@ -92,7 +98,7 @@ def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused
         found.problems.append(
             Problem(
                 ".",
-                "no photo has a mask or an annotation",
+                f"no photo has a mask or an annotation{_unread(files)}",
                 "arrange the folder in one of these forms: " + "; ".join(FORMS),
             )
         )
@@ -101,12 +107,20 @@ def layout(root: Path, *, unmarked: Literal["refused", "defect_free"] = "refused
     return found if outlined else _without_prefix(found)
 
 
+def _unread(files: Sequence[str]) -> str:
+    """What in the folder may be masks, but in files that are no pictures."""
+    kinds = Counter(PurePosixPath(file).suffix.lower() for file in files)
+    found = [f"{kinds[one]} {one} files" for one in _ARRAYS if kinds[one]]
+    return f"; its {' and '.join(found)} are no pictures: save them as PNG" if found else ""
+
+
 def _unmarked(file: str) -> Problem:
     return Problem(
         file,
         "photo without a mask or an annotation",
         "add one (an empty one if it shows no defect) or move it to a folder named good; if all "
-        "photos without one show none, --set data_versioning.unmarked=defect_free",
+        "photos without one show none, --set data_versioning.unmarked=defect_free; to do without "
+        "them, --set data_versioning.unmarked=left_out",
     )
 
 

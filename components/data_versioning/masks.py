@@ -82,7 +82,7 @@ def _paired(form: str, photos: Sequence[str], masks: Sequence[str], *, keep_part
             own = by_key.get((part, "", stem), [])
         used.update(own)
         name = class_of(folder.split("/"))
-        if not own and folder and not is_clean(name):
+        if not own and not is_clean(name):
             found.unmarked.append(Entry(file, split=part_of(file) if keep_parts else None))
             continue
         pairs = tuple((_class_of_mask(name, key(one, True)[1]), one) for one in own)
@@ -108,7 +108,7 @@ def beside(pictures: Sequence[str]) -> Layout:
             mask = masks.get(file)
             if mask is None and file.lower().endswith(".png") and twins:
                 found.problems.append(_without_image(file))
-            elif mask is None and name and not is_clean(name) and paired:
+            elif mask is None and not is_clean(name):
                 found.unmarked.append(Entry(file, split=part_of(file)))
             else:
                 pairs = ((_class_of_mask(name, ""), mask),) if mask is not None else ()
@@ -116,12 +116,6 @@ def beside(pictures: Sequence[str]) -> Layout:
         orphans = [file for file in files if file not in paired and file not in photos]
         found.problems.extend(_without_image(file) for file in orphans)
     found.classes = _classes(found)
-    # A folder of photos alone, beside folders with masks, is defect-free only if it says so.
-    for entry in [one for one in found.entries if not one.masks]:
-        name = class_of(PurePosixPath(entry.file).parts[:-1])
-        if name and not is_clean(name):
-            found.entries.remove(entry)
-            found.unmarked.append(entry)
     return found
 
 

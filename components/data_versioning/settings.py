@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from components.settings import Settings
 
+Unmarked = Literal["refused", "defect_free", "left_out"]
+"""What becomes of photos without a mask or an annotation."""
+
 
 class DataSettings(Settings):
     """How photos are read, split and cut into frames."""
@@ -17,9 +20,10 @@ class DataSettings(Settings):
     """Name of the one class that all annotated defects are, whatever folders and files call them;
     for folders named by piece or product."""
 
-    unmarked: Literal["refused", "defect_free"] = "refused"
+    unmarked: Unmarked = "refused"
     """Photos without a mask or an annotation, in no folder of defect-free ones: they may be such,
-    or may be waiting to be annotated. `refused` asks; with `defect_free` they show no defect."""
+    or may be waiting to be annotated. `refused` asks; with `defect_free` they show no defect, with
+    `left_out` they are not used."""
 
     resolution: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 512
     """Side of the square frames that all models see, pixels."""

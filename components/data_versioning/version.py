@@ -277,12 +277,15 @@ def _warnings(
         *_about_defect_free(photos, frames),
         *_about_groups(photos, about),
         *_about_fractions(photos, about),
-        *(
-            [f"{found.tiny} photos are left out: all their defects are below the smallest size."]
-            if found.tiny
-            else []
-        ),
+        *_about_left_out(found),
     ]
+
+
+def _about_left_out(found: Survey) -> Iterator[str]:
+    if found.tiny:
+        yield f"{found.tiny} photos are left out: all their defects are below the smallest size."
+    if found.unmarked:
+        yield f"{found.unmarked} photos are left out: they have no mask and no annotation."
 
 
 def _about_tests(photos: Sequence[Photo], about: About) -> Iterator[str]:

@@ -150,9 +150,39 @@ def test_one_image_in_two_parts_and_a_class_without_training_images(tmp_path: Pa
         write(part / "images" / f"{number}.png", expose(piece, 0))
         write(part / "masks" / f"{number}.png", piece.mask.astype(np.uint8) * 255)
     write(tmp_path / "train" / "images" / "copy.png", expose(draw_piece(1, "pit", 48), 0))
+    write(tmp_path / "train" / "masks" / "copy.png", np.zeros((48, 48), np.uint8))
     said = {one.file: one.problem for one in problems_of(tmp_path)}
     assert "the same image as test/images/1.png" in said["train/images/copy.png"]
     assert said["defect"] == "class without training images"
+
+
+@pytest.mark.parametrize("mask", ["masks/{}.png", "images/{}_mask.png"])
+def test_a_photo_that_nobody_annotated_is_not_taken_for_defect_free(
+    tmp_path: Path, mask: str
+) -> None:
+    """CrackForest has 37 photos of cracks without a mask beside 118 with one."""
+    for number in range(8):
+        piece = draw_piece(number, "pit", 48)
+        write(tmp_path / "images" / f"{number}.png", expose(piece, 0))
+        if number < 6:
+            write(tmp_path / mask.format(number), piece.mask.astype(np.uint8) * 255)
+    found = problems_of(tmp_path)
+    assert [one.file for one in found] == ["images/6.png", "images/7.png"]
+    assert all("unmarked=defect_free" in one.remedy for one in found)
+    shown = inspect(tmp_path, DataSettings(unmarked="defect_free"), (1.0,), 0)
+    assert (shown.photos, shown.defect_free) == (8, 2)
+    # Those with a mask have places without a defect to stand in.
+    shown = inspect(tmp_path, DataSettings(unmarked="left_out"), (1.0,), 0)
+    assert (shown.photos, shown.defect_free) == (6, 0)
+
+
+def test_masks_that_are_no_pictures_are_named(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "image" / f"{number}.png", expose(draw_piece(number, "pit", 48), 0))
+        (tmp_path / "groundTruth").mkdir(exist_ok=True)
+        (tmp_path / "groundTruth" / f"{number}.mat").write_bytes(b"MATLAB 5.0 MAT-file")
+    (problem,) = problems_of(tmp_path)
+    assert "3 .mat files" in problem.problem and "PNG" in problem.problem
 
 
 def test_paths_that_leave_the_folder(folder: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The whole step: what the artifact promises to all that read it."""
 
 import math
+import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_the_artifact_is_the_same_to_the_byte_after_an_interruption(
     assert digest_tree(tmp_path) == digest_tree(dataset)
     assert outcome.metrics["photos"] == 36 and outcome.metrics["defect_free"] == 12
     assert any("test part has" in one for one in outcome.warnings)
+
+
+def test_photos_left_out_are_told(photo_folder: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    shutil.copytree(photo_folder, photos)
+    (mask,) = (photos / "masks" / "pit").glob("000.*")
+    mask.unlink()
+    settings = DataSettings(resolution=32, unmarked="left_out")
+    (tmp_path / "out").mkdir()
+    outcome = version(tmp_path / "out", settings, photos, "0.1,0.5,1", 0, "")
+    assert outcome.metrics["photos"] == 35
+    assert any(one.startswith("1 photos are left out: they have no") for one in outcome.warnings)
 
 
 def test_another_seed_moves_photos(photo_folder: Path, dataset: Path, tmp_path: Path) -> None:
