@@ -30,7 +30,7 @@ _APART = 1 / 24
 def bare_squares(
     fact: Fact, framing: Literal["photo", "window"], resolution: int, seed: int
 ) -> list[Square]:
-    """Squares inside a photo that keep clear of the boxes of all its defects, at most `MOST`.
+    """Squares inside a photo that keep clear of all its defects, at most `MOST`.
 
     They are drawn one by one, and two of them overlap by less than half of their side in at least
     one direction. The largest side that has a place is taken: that of usual frames, three quarters
@@ -79,8 +79,7 @@ def _on_grid(
         free[down, across] = False
 
     apart = math.ceil(_APART * side)
-    for defect in defects:
-        left, top, width, height = defect.bounds
+    for left, top, width, height in (stone for defect in defects for stone in defect.stones):
         reach = side + apart - 1
         close(top - reach, left - reach, height + reach + apart, width + reach + apart)
     found: list[Square] = []

@@ -2,7 +2,8 @@
 
 `photo` framing shows the whole photo: its longer side becomes the resolution and the rest is
 filled by reflection. `window` framing shows native pixels where it can: square windows around the
-defects, larger than the resolution only where a defect is.
+defects, larger than the resolution only where a defect is. A long thin one, such as a crack through
+the whole photo, would be lost by that: it is shown piece by piece.
 """
 
 import hashlib
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 
 from components import dilation
 from components.dataset import Image
-from components.instances import Instance, Mask, box
+from components.instances import Instance, Mask, box, connected
 
 Square = tuple[int, int, int]
 """A square of a photo: left and upper edge, side; pixels, may reach outside."""
+
+Box = tuple[int, int, int, int]
+"""Left and upper edge, width, height; pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +34,47 @@ class Extent:
     Attributes:
         label: Index of its class.
         area: Its pixels.
-        bounds: Its tight box (x, y, width, height).
+        bounds: Its tight box.
+        thickness: How thick it is about, pixels; of a line its width.
+        stones: Tight boxes of its parts in cells of `STONE` pixels, row by row.
     """
 
     label: int
     area: int
-    bounds: tuple[int, int, int, int]
+    bounds: Box
+    thickness: float
+    stones: tuple[Box, ...]
 
     @classmethod
     def of(cls, instance: Instance) -> "Extent":
-        """The extent of an instance."""
-        return cls(instance.label, int(instance.mask.sum()), box(instance.mask))
+        """The extent of an instance, which is not empty."""
+        x, y, width, height = bounds = box(instance.mask)
+        own = instance.mask[y : y + height, x : x + width]
+        away = cv2.distanceTransform(np.pad(own, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+        # In a line of width w the mean distance to its edge is w / 4.
+        thickness = 4 * (float(away[own].mean()) - 0.5)
+        stones = tuple((x + a, y + b, c, d) for a, b, c, d in _stones(own))
+        return cls(instance.label, int(own.sum()), bounds, thickness, stones)
 
+
+STONE = 16
+"""Side of the cells that a defect is divided into, pixels of the photo."""
 
 MARGIN = 1.25
-"""A window is at least this many times as large as its defect."""
+"""A window is at least this many times as large as its defect, as far as the photo goes."""
+
+SHRUNK, THIN = 1.5, 4.0
+"""A window shrinks what it shows at most this many times, or until its defect is but so many pixels
+thick. A defect that is larger still is shown in pieces."""
+
+PIECES = 16
+"""Most windows of one photo's pieces: a network of cracks in a large photo would take hundreds."""
 
 _WINDOWS_FROM = 1.5
 _SLIVER_SHARE, _SLIVER_PIXELS = 0.1, 16
+
+Hidden = tuple[float, tuple[Box, ...]]
+"""Side of the largest window for a defect, and boxes of it that no window shows yet."""
 
 
 def framing_of(
@@ -85,7 +112,7 @@ def squares(
         return [_whole(size)]
     rng = places_of(name, seed)
     if defects:
-        return list(_around(size, defects, resolution, rng))
+        return _around(size, defects, resolution, rng)
     return [_window(size, resolution, None, rng) for _ in range(clean_windows)]
 
 
@@ -109,15 +136,38 @@ def cut(picture: Image, square: Square, resolution: int) -> Image:
 
 
 def cut_instances(instances: Sequence[Instance], square: Square, resolution: int) -> list[Instance]:
-    """The frame's defects, masks (resolution, resolution); slivers at its edge are dropped."""
+    """The frame's defects, masks (resolution, resolution); slivers at its edge are dropped.
+
+    Where the picture is reflected, so are its defects: they are to be seen there. A reflection that
+    does not touch its defect is a defect of its own.
+    """
     found: list[Instance] = []
     for instance in instances:
         part = _inside(instance.mask, square)
         visible, whole = int(part.sum()), int(instance.mask.sum())
         if visible == 0 or (visible < _SLIVER_SHARE * whole and visible < _SLIVER_PIXELS):
             continue
-        found.append(Instance(_scaled_mask(part, resolution), instance.label))
+        for one in _with_reflections(part, instance.mask, square):
+            found.append(Instance(_scaled_mask(one, resolution), instance.label))
     return found
+
+
+def _with_reflections(part: Mask, mask: Mask, square: Square) -> Iterator[Mask]:
+    """A defect in a square with the reflections that touch it, then its other reflections."""
+    x, y, side = square
+    if 0 <= x <= mask.shape[1] - side and 0 <= y <= mask.shape[0] - side:
+        yield part
+        return
+    rows = _reflected(np.arange(y, y + side), mask.shape[0])
+    columns = _reflected(np.arange(x, x + side), mask.shape[1])
+    own, others = part, []
+    for one in connected(mask[rows][:, columns], 0, smallest=_SLIVER_PIXELS):
+        if (one.mask & part).any():
+            own = own | one.mask
+        else:
+            others.append(one.mask)
+    yield own
+    yield from others
 
 
 def _whole(size: tuple[int, int]) -> Square:
@@ -128,20 +178,80 @@ def _whole(size: tuple[int, int]) -> Square:
 
 def _around(
     size: tuple[int, int], defects: Sequence[Extent], resolution: int, rng: np.random.Generator
+) -> list[Square]:
+    """Windows around what no window before shows of the defects, the largest first.
+
+    Those to be shown in pieces come last, and of their windows at most `PIECES` are kept.
+    """
+    whole: list[Hidden] = []
+    long: list[Hidden] = []
+    for one in sorted(defects, key=lambda one: (-one.area, one.label, one.bounds)):
+        most = resolution * max(SHRUNK, one.thickness / THIN)
+        if MARGIN * max(one.bounds[2:]) <= most:
+            whole.append((most, (one.bounds,)))
+        else:
+            long.append((most, one.stones))
+    windows = list(_covering(size, whole, resolution, rng))
+    for square in windows:
+        long = _hidden(long, square)
+    pieces = list(_covering(size, long, resolution, rng))
+    kept = np.linspace(0, len(pieces) - 1, min(PIECES, len(pieces))).round().astype(int)
+    return windows + [pieces[at] for at in kept]
+
+
+def _covering(
+    size: tuple[int, int], hidden: list[Hidden], resolution: int, rng: np.random.Generator
 ) -> Iterator[Square]:
-    """Windows around the defects that no window before shows whole, the largest first."""
-    waiting = sorted(defects, key=lambda one: (-one.area, one.label, one.bounds))
-    while waiting:
-        side = max(resolution, math.ceil(MARGIN * max(waiting[0].bounds[2:])))
-        square = _window(size, side, waiting[0].bounds, rng)
+    """Windows that together show all boxes."""
+    while hidden:
+        most, boxes = hidden[0]
+        shown = _near(boxes, most / MARGIN)
+        longest = max(shown[2:])
+        side = max(resolution, longest, min(math.ceil(MARGIN * longest), *size))
+        square = _window(size, side, shown, rng)
         yield square
-        waiting = [one for one in waiting if not _shows(square, one.bounds)]
+        hidden = _hidden(hidden, square)
+
+
+def _hidden(hidden: Sequence[Hidden], square: Square) -> list[Hidden]:
+    """What a window does not show."""
+    left = [
+        (most, tuple(one for one in boxes if not _shows(square, one))) for most, boxes in hidden
+    ]
+    return [one for one in left if one[1]]
+
+
+def _near(boxes: Sequence[Box], most: float) -> Box:
+    """A box around the first of some boxes and those near it, as many as `most` pixels hold."""
+    left, top, width, height = boxes[0]
+    around = left, top, left + width, top + height
+
+    def distance(one: Box) -> int:
+        return max(abs(one[0] - left), abs(one[1] - top))
+
+    for x, y, w, h in sorted(boxes[1:], key=distance):
+        wider = (
+            min(around[0], x), min(around[1], y), max(around[2], x + w), max(around[3], y + h)
+        )  # fmt: skip
+        if max(wider[2] - wider[0], wider[3] - wider[1]) <= most:
+            around = wider
+    return around[0], around[1], around[2] - around[0], around[3] - around[1]
+
+
+def _stones(mask: Mask) -> Iterator[Box]:
+    """Tight boxes of a mask's parts in cells of `STONE` pixels, row by row."""
+    height, width = mask.shape
+    for y in range(0, height, STONE):
+        for x in range(0, width, STONE):
+            left, top, w, h = box(mask[y : y + STONE, x : x + STONE])
+            if w:
+                yield x + left, y + top, w, h
 
 
 def _window(
     size: tuple[int, int],
     side: int,
-    bounds: tuple[int, int, int, int] | None,
+    bounds: Box | None,
     rng: np.random.Generator,
 ) -> Square:
     """A window at a drawn place: it shows `bounds` whole and stays in the photo if it can."""
@@ -158,7 +268,7 @@ def _window(
     return corner[0], corner[1], side
 
 
-def _shows(square: Square, bounds: tuple[int, int, int, int]) -> bool:
+def _shows(square: Square, bounds: Box) -> bool:
     x, y, side = square
     left, top, width, height = bounds
     return x <= left and y <= top and left + width <= x + side and top + height <= y + side
@@ -174,7 +284,7 @@ def _reflected(places: NDArray[np.int64], length: int) -> NDArray[np.int64]:
 
 
 def _inside(mask: Mask, square: Square) -> Mask:
-    """The part of a mask in a square, (side, side); nothing outside the photo is a defect."""
+    """The part of a mask in a square, (side, side); nothing is outside the photo."""
     x, y, side = square
     part = np.zeros((side, side), bool)
     top, left = max(0, y), max(0, x)

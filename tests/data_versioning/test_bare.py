@@ -70,7 +70,7 @@ def test_the_one_place_of_a_large_photo_is_found() -> None:
     mask[700:736, 1100:1136] = False  # room for 32 pixels and 2 on every side, and nothing else
     around = fact(mask)
     boxes = ((0, 0, 2000, 700), (0, 736, 2000, 764), (0, 700, 1100, 36), (1136, 700, 864, 36))
-    defects = tuple(replace(around.defects[0], bounds=one) for one in boxes)
+    defects = tuple(replace(around.defects[0], bounds=one, stones=(one,)) for one in boxes)
     found = bare_squares(replace(around, defects=defects), "window", 32, seed=0)
     assert found == [(1102, 702, 32)]
 
