@@ -81,7 +81,7 @@ def layout(root: Path, *, unmarked: Unmarked = "refused") -> Layout:
     if unmarked == "defect_free":
         found.entries += found.unmarked
         found.unmarked = []
-    elif unmarked == "refused" and found.classes:
+    elif unmarked == "refused" and (outlined or found.classes):
         found.problems += [_unmarked(entry.file) for entry in found.unmarked]
     told = outlined and found.problems
     several = [] if outlined else _several(pictures)
