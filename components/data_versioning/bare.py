@@ -11,14 +11,14 @@ from typing import Literal
 
 import numpy as np
 
-from components.data_versioning.framing import Extent, Square, places_of, usual_side
+from components.data_versioning.framing import Extent, Square, places_of, squares
 from components.data_versioning.read import Fact
 
 MOST = 8
 """Squares of one photo."""
 
 _SHARES = (1.0, 0.75, 0.5)
-"""Sides that are tried, as shares of a usual frame's: a smaller one is seen magnified."""
+"""Sides that are tried, as shares of other frames': a smaller one is seen magnified."""
 
 _PLACES = 40_000
 """Places to choose from, about: in a large photo they lie on a grid, or there would be millions."""
@@ -33,12 +33,14 @@ def bare_squares(
     """Squares inside a photo that keep clear of all its defects, at most `MOST`.
 
     They are drawn one by one, and two of them overlap by less than half of their side in at least
-    one direction. The largest side that has a place is taken: that of usual frames, three quarters
-    or half of it. A photo with annotations that are not read (another class, specks) has none.
+    one direction. The largest side that has a place is taken: that of the frames that show the
+    photo's defects, so that both are seen at one scale, three quarters or half of it, or the same
+    of a frame's own pixels. A photo with annotations that are not read (another class, specks) has
+    none.
 
     Args:
         fact: The photo.
-        framing: How usual frames are cut.
+        framing: How the frames that show defects are cut.
         resolution: Side of a frame as models see it, pixels.
         seed: Together with the photo's id decides where the squares lie.
     """
@@ -46,11 +48,21 @@ def bare_squares(
         return []
     size = fact.height, fact.width
     rng = places_of(fact.id, seed, 1)
-    for share in _SHARES:
-        side = math.ceil(share * usual_side(framing, size, resolution))
+    for side in sides(fact, framing, resolution, seed):
         if side <= min(size) and (found := _of_side(size, fact.defects, side, rng)):
             return found
     return []
+
+
+def sides(fact: Fact, framing: Literal["photo", "window"], resolution: int, seed: int) -> list[int]:
+    """Sides of squares that are tried, the largest first; see `bare_squares`."""
+    shown = squares(
+        framing, (fact.height, fact.width), fact.defects,
+        resolution=resolution, clean_windows=0, seed=seed, name=fact.id,
+    )  # fmt: skip
+    usual = [int(np.median([side for *_, side in shown]))] if shown else []
+    native = [resolution] if framing == "window" else []
+    return sorted({math.ceil(share * one) for share in _SHARES for one in usual + native})[::-1]
 
 
 def _of_side(

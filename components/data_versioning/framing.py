@@ -122,11 +122,6 @@ def places_of(name: str, *seeds: int) -> np.random.Generator:
     return np.random.default_rng([seeds[0], own, *seeds[1:]])
 
 
-def usual_side(framing: Literal["photo", "window"], size: tuple[int, int], resolution: int) -> int:
-    """Side of the frames of a photo of this size, (height, width), but for large defects."""
-    return max(size) if framing == "photo" else resolution
-
-
 def cut(picture: Image, square: Square, resolution: int) -> Image:
     """The frame's picture, (resolution, resolution, 3); outside the photo it is reflected."""
     x, y, side = square

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from photos import draw_folder, draw_piece, expose, write
 
-from components.data_versioning.bare import MOST, bare_squares
+from components.data_versioning.bare import MOST, bare_squares, sides
 from components.data_versioning.entry import Entry
-from components.data_versioning.framing import Extent
+from components.data_versioning.framing import SHRUNK, Extent, cut
 from components.data_versioning.inspect import inspect
 from components.data_versioning.problems import BadData
 from components.data_versioning.read import Fact
@@ -40,11 +40,13 @@ def test_squares_lie_inside_and_keep_clear_of_every_defect(data: st.DataObject) 
         y, x = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
         mask[y : y + data.draw(st.integers(1, 60)), x : x + data.draw(st.integers(1, 60))] = True
     framing = data.draw(st.sampled_from(["photo", "window"]))
-    found = bare_squares(fact(mask), framing, 32, seed=data.draw(st.integers(0, 99)))
-    usual = max(height, width) if framing == "photo" else 32
-    assert len(found) <= MOST
+    seed = data.draw(st.integers(0, 99))
+    found = bare_squares(fact(mask), framing, 32, seed)
+    usual = sides(fact(mask), framing, 32, seed)
+    assert (max(usual) == max(height, width)) if framing == "photo" else (max(usual) >= 32)
+    assert len(found) <= MOST and len({side for *_, side in found}) <= 1
     for x, y, side in found:
-        assert side in (usual, math.ceil(0.75 * usual), math.ceil(0.5 * usual))
+        assert side in usual
         assert 0 <= x <= width - side and 0 <= y <= height - side
         gap = math.ceil(side / 24)
         near = mask[max(0, y - gap) : y + side + gap, max(0, x - gap) : x + side + gap]
@@ -63,6 +65,15 @@ def test_a_place_is_found_wherever_there_is_one() -> None:
     assert one[2] == 32 and others
     assert {side for _, _, side in bare_squares(fact(mask), "window", 48, seed=0)} == {36}
     assert bare_squares(fact(mask), "window", 96, seed=0) == []
+
+
+def test_squares_are_seen_at_the_scale_of_the_defects_where_there_is_room() -> None:
+    mask = np.zeros((200, 300), bool)
+    mask[100:102] = True  # a crack through the photo, shown in pieces
+    (side,) = {side for _, _, side in bare_squares(fact(mask), "window", 32, seed=0)}
+    assert 32 < side <= SHRUNK * 32
+    mask[60:140] = True  # leaves strips of 60 pixels
+    assert {side for _, _, side in bare_squares(fact(mask), "window", 32, seed=0)} == {32}
 
 
 def test_the_one_place_of_a_large_photo_is_found() -> None:
@@ -111,7 +122,9 @@ def test_frames_beside_defects_stand_in_for_defect_free_photos(
             assert (frame.split, frame.group) == (photo.split, photo.group)
             assert photo.classes and not data.instances(frame)
             whole = read_image(data.path / "images" / f"{photo.id}.png")
-            seen = whole[frame.y : frame.y + frame.side, frame.x : frame.x + frame.side]
+            assert 0 <= frame.x <= photo.width - frame.side
+            assert 0 <= frame.y <= photo.height - frame.side
+            seen = cut(whole, (frame.x, frame.y, frame.side), data.resolution)
             np.testing.assert_array_equal(seen, data.image(frame))
     for split in ("val", "test"):
         annotated = data.frames(split)
