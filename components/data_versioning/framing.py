@@ -10,7 +10,8 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import islice
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from components import dilation
 from components.dataset import Image
 from components.instances import Instance, Mask, box, connected
+
+T = TypeVar("T")
 
 Square = tuple[int, int, int]
 """A square of a photo: left and upper edge, side; pixels, may reach outside."""
@@ -73,7 +76,7 @@ PIECES = 16
 _WINDOWS_FROM = 1.5
 _SLIVER_SHARE, _SLIVER_PIXELS = 0.1, 16
 
-Hidden = tuple[float, tuple[Box, ...]]
+Hidden = tuple[float, Sequence[Box]]
 """Side of the largest window for a defect, and boxes of it that no window shows yet."""
 
 
@@ -176,7 +179,8 @@ def _around(
 ) -> list[Square]:
     """Windows around what no window before shows of the defects, the largest first.
 
-    Those to be shown in pieces come last, and of their windows at most `PIECES` are kept.
+    Those to be shown in pieces come last. Where that takes more than `PIECES` windows, these show
+    pieces drawn at random.
     """
     whole: list[Hidden] = []
     long: list[Hidden] = []
@@ -189,15 +193,15 @@ def _around(
     windows = list(_covering(size, whole, resolution, rng))
     for square in windows:
         long = _hidden(long, square)
-    pieces = list(_covering(size, long, resolution, rng))
-    kept = np.linspace(0, len(pieces) - 1, min(PIECES, len(pieces))).round().astype(int)
-    return windows + [pieces[at] for at in kept]
+    if sum(len(boxes) for _, boxes in long) * STONE * MARGIN > PIECES * SHRUNK * resolution:
+        long = _shuffled([(most, _shuffled(boxes, rng)) for most, boxes in long], rng)
+    return windows + list(islice(_covering(size, long, resolution, rng), PIECES))
 
 
 def _covering(
     size: tuple[int, int], hidden: list[Hidden], resolution: int, rng: np.random.Generator
 ) -> Iterator[Square]:
-    """Windows that together show all boxes."""
+    """Windows that together show all boxes; the first box is in the first window."""
     while hidden:
         most, boxes = hidden[0]
         shown = _near(boxes, most / MARGIN)
@@ -210,10 +214,12 @@ def _covering(
 
 def _hidden(hidden: Sequence[Hidden], square: Square) -> list[Hidden]:
     """What a window does not show."""
-    left = [
-        (most, tuple(one for one in boxes if not _shows(square, one))) for most, boxes in hidden
-    ]
-    return [one for one in left if one[1]]
+    left = [(most, [one for one in boxes if not _shows(square, one)]) for most, boxes in hidden]
+    return [(most, boxes) for most, boxes in left if boxes]
+
+
+def _shuffled(some: Sequence[T], rng: np.random.Generator) -> list[T]:
+    return [some[at] for at in rng.permutation(len(some))]
 
 
 def _near(boxes: Sequence[Box], most: float) -> Box:
@@ -235,12 +241,18 @@ def _near(boxes: Sequence[Box], most: float) -> Box:
 
 def _stones(mask: Mask) -> Iterator[Box]:
     """Tight boxes of a mask's parts in cells of `STONE` pixels, row by row."""
-    height, width = mask.shape
-    for y in range(0, height, STONE):
-        for x in range(0, width, STONE):
-            left, top, w, h = box(mask[y : y + STONE, x : x + STONE])
-            if w:
-                yield x + left, y + top, w, h
+    height, width = (-(-length // STONE) for length in mask.shape)
+    room = np.zeros((height * STONE, width * STONE), bool)
+    room[: mask.shape[0], : mask.shape[1]] = mask
+    cells = room.reshape(height, STONE, width, STONE)
+    # Of every cell which of its columns and rows hold something, (height, width, STONE).
+    columns, rows = np.asarray(cells.any(1)), np.asarray(cells.any(3)).swapaxes(1, 2)
+    first = (one.argmax(2) for one in (columns, rows))
+    last = (STONE - one[:, :, ::-1].argmax(2) for one in (columns, rows))
+    edges = np.stack([*first, *last], axis=2)
+    for y, x in np.argwhere(rows.any(2)).tolist():
+        left, top, right, bottom = edges[y, x].tolist()
+        yield x * STONE + left, y * STONE + top, right - left, bottom - top
 
 
 def _window(

@@ -9,6 +9,7 @@ from components.data_versioning.framing import (
     MARGIN,
     PIECES,
     SHRUNK,
+    STONE,
     THIN,
     Extent,
     cut,
@@ -16,7 +17,7 @@ from components.data_versioning.framing import (
     framing_of,
     squares,
 )
-from components.instances import Instance, connected
+from components.instances import Instance, box, connected
 
 
 def windows(size: tuple[int, int], instances: list[Instance], seed: int = 0, **fields: int):  # type: ignore[no-untyped-def]
@@ -88,6 +89,20 @@ def test_a_large_defect_is_shown_whole_however_much_it_shrinks() -> None:
     mask[50:350, 60:340] = True
     ((x, y, side),) = windows((400, 400), [Instance(mask, 0)])
     assert side == 375 and x <= 60 and y <= 50 and x + side >= 340 and y + side >= 350
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 70), st.integers(1, 70))
+def test_stones_are_the_tight_boxes_of_cells(seed: int, height: int, width: int) -> None:
+    mask = np.random.default_rng(seed).random((height, width)) < 0.02
+    mask[0, 0] = mask[-1, -1] = True  # so that its own box begins at the corner
+    cells = [
+        (x, y, mask[y : y + STONE, x : x + STONE])
+        for y in range(0, height, STONE)
+        for x in range(0, width, STONE)
+    ]
+    expected = [(x + a, y + b, c, d) for x, y, one in cells for a, b, c, d in [box(one)] if c]
+    assert list(Extent.of(Instance(mask, 0)).stones) == expected
 
 
 def test_thickness_is_a_lines_width() -> None:
