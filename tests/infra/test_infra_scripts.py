@@ -346,8 +346,10 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
         ),
         pipelines / "manifests/kustomize/env/platform-agnostic/kustomization.yaml": (
             "namespace: kubeflow\n"
-            "resources: [../../third-party/argo/base, ../../third-party/seaweedfs/base]\n"
+            "resources: [../../third-party/argo/base, ../../third-party/seaweedfs/base, "
+            "cache.yaml]\n"
         ),
+        pipelines / "manifests/kustomize/env/platform-agnostic/cache.yaml": _CACHE,
         pipelines / "manifests/kustomize/third-party/seaweedfs/base/kustomization.yaml": (
             "resources: [seaweedfs.yaml]\n"
         ),
@@ -385,6 +387,7 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     *before, volumes = by_name["seaweedfs"]["args"]
     assert before == ["server", "-dir=/data", "-s3"]
     assert int(volumes.removeprefix("-volume.max=")) > 3 * 7
+    assert by_name["server"]["imagePullPolicy"] == "IfNotPresent"
     assert "name: kfp" in (tmp_path / "right" / "cluster-scoped.yaml").read_text()
 
 
@@ -417,6 +420,21 @@ spec:
           valueFrom: {fieldRef: {fieldPath: metadata.name}}
 """
 
+
+_CACHE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cache-server}
+spec:
+  selector: {matchLabels: {app: cache-server}}
+  template:
+    metadata: {labels: {app: cache-server}}
+    spec:
+      containers:
+      - name: server
+        image: ghcr.io/kubeflow/kfp-cache-server:2.17.0
+        imagePullPolicy: Always
+"""
 
 _STORE = """
 apiVersion: apps/v1
