@@ -11,6 +11,7 @@ What was built is written to a file (components/image.py) that compilation and t
 read.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from secrets import token_hex
 
 from components.image import REGISTRY, SETS, DependencySet, built_file, image, name, repository
 from pipelines.refusal import SERVER, Refusal
-from pipelines.revision import git_revision
+from pipelines.revision import git_revision, unchanged
 
 PROJECT = Path(__file__).resolve().parents[1]
 FOLDER = PROJECT / "images"
@@ -34,6 +35,11 @@ OTHERS = PROJECT / "infra" / "images.txt"
 
 GROUND = "torch"
 """The image that the diffusion and the detection image stand on."""
+
+LOCK = PROJECT / "requirements.lock"
+
+INPUTS = "dev.defectory.inputs"
+"""Label of an image that says what it was made from."""
 
 WITHOUT = "none"
 """Value of `Build.detectron2` that leaves it out."""
@@ -165,17 +171,43 @@ def _make(
 ) -> Built:
     version = project_version()
     about = [f"VERSION={version}", f"REVISION={git_revision() or 'unknown'}", *_source()]
-    # Of this build alone: where a builder keeps what it built to itself, nothing has the name.
-    made = name(dependencies, f"{version}-{token_hex(6)}", registry)
+    given = [*arguments, *(about if dependencies != GROUND else [])]
+    inputs = _inputs(dependencies, given)
+    identity, made = _present(inputs), ""
+    if identity:
+        sys.stderr.write(f"has {dependencies}, made from the same\n")
+    else:
+        # Of this build alone: where a builder keeps what it built to itself, nothing has the name.
+        made = name(dependencies, f"{version}-{token_hex(6)}", registry)
+        options = ["--network", network] if network else []
+        _engine(dependencies, made, [*options, *secrets], given, inputs)
+        # Not from --iidfile: what buildx writes there an engine that keeps its images in containerd
+        # may not know, and other engines write nothing.
+        identity = _docker("image", "inspect", "--format", "{{.Id}}", made)
+    reference = name(dependencies, tag(version, identity), registry)
+    # The plain version is for people; nothing that is compiled names it.
+    for one in (reference, name(dependencies, version, registry)):
+        _docker("tag", identity, one)
+    if made:
+        _docker("rmi", made)
+    size = int(_docker("image", "inspect", "--format", "{{.Size}}", reference))
+    return Built(reference, None, identity, size)
+
+
+def _engine(
+    dependencies: str, made: str, options: Sequence[str], arguments: Sequence[str], inputs: str
+) -> None:
+    """Have an image built."""
     command = [
         "docker", "build",
         "--progress", "plain",
         "--file", str(FOLDER / f"{dependencies}.Dockerfile"),
         "--tag", made,
-        *(["--network", network] if network else []),
-        *secrets,
+        # Also an empty one: an image takes the labels of that which it stands on.
+        "--label", f"{INPUTS}={inputs}",
+        *options,
     ]  # fmt: skip
-    for argument in [*arguments, *(about if dependencies != GROUND else [])]:
+    for argument in arguments:
         command += ["--build-arg", argument]
     sys.stderr.write(f"builds {dependencies}\n")
     done = subprocess.run(
@@ -193,16 +225,40 @@ def _make(
             "(--base), a package index (--pip, --certificates) and, for detectron2, its "
             "repository (--detectron2)"
         )
-    # Not from --iidfile: what buildx writes there an engine that keeps its images in containerd
-    # may not know, and other engines write nothing.
-    identity = _docker("image", "inspect", "--format", "{{.Id}}", made)
-    reference = name(dependencies, tag(version, identity), registry)
-    # The plain version is for people; nothing that is compiled names it.
-    for one in (reference, name(dependencies, version, registry)):
-        _docker("tag", made, one)
-    _docker("rmi", made)
-    size = int(_docker("image", "inspect", "--format", "{{.Size}}", reference))
-    return Built(reference, None, identity, size)
+
+
+def _inputs(dependencies: str, arguments: Sequence[str]) -> str:
+    """What an image is made from, in one value; empty where that cannot be told.
+
+    An engine forgets what it built when room is short, and gives the same content another id when
+    it builds it again: everything that names it by that would change.
+    """
+    if dependencies != GROUND and not unchanged():
+        return ""
+    said = hashlib.sha256(json.dumps([dependencies, *arguments]).encode())
+    # A tag may since have been given to another base; a base that only the builder has is named
+    # by its digest.
+    base = next((one for one in arguments if one.startswith("BASE=")), "")
+    if base:
+        found = subprocess.run(
+            ["docker", "image", "inspect", "--format", "{{.Id}}", base.removeprefix("BASE=")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said.update(found.stdout.encode())
+    for path in (*sorted(one for one in FOLDER.iterdir() if one.is_file()), LOCK):
+        if path != built_file():
+            said.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return said.hexdigest()
+
+
+def _present(inputs: str) -> str:
+    """The id of an image made from just this, or empty."""
+    if not inputs:
+        return ""
+    ids = _docker(
+        "image", "ls", "--no-trunc", "--format", "{{.ID}}", "--filter", f"label={INPUTS}={inputs}"
+    )
+    return ids.splitlines()[0] if ids else ""
 
 
 def tag(version: str, identity: str) -> str:

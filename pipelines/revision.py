@@ -13,3 +13,13 @@ def git_revision() -> str:
     except FileNotFoundError:
         return ""
     return done.stdout.strip()
+
+
+def unchanged() -> bool:
+    """Whether the project's files are those of its commit, with none that git does not know."""
+    command = ["git", "-C", str(Path(__file__).resolve().parents[1]), "status", "--porcelain"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return False
+    return done.returncode == 0 and not done.stdout.strip()

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -327,6 +328,60 @@ def test_the_listing_names_no_image_without_a_version() -> None:
     assert [one for one in lines if ":" not in one or one.endswith(":latest")] == []
     if OTHERS.is_file():
         assert len(lines) > len(SETS) + 10
+
+
+_ENGINE = """
+import json, os, sys
+path = os.environ["ENGINE"]
+state = json.load(open(path)) if os.path.exists(path) else {"built": 0, "names": {}, "labels": {}}
+names, labels = state["names"], state["labels"]
+command, *rest = sys.argv[1:]
+if command == "image":
+    command, *rest = rest
+if command == "build":
+    state["built"] += 1
+    identity = "sha256:" + 32 * f"{state['built']:02x}"
+    names[rest[rest.index("--tag") + 1]] = identity
+    labels[identity] = rest[rest.index("--label") + 1]
+elif command == "inspect":
+    if rest[-1] not in names:
+        sys.exit(1)
+    print(names[rest[-1]] if "Id" in rest[1] else 1)
+elif command == "ls":
+    wanted = rest[-1].removeprefix("label=")
+    print("\\n".join(one for one in names.values() if labels[one] == wanted))
+elif command == "tag":
+    names[rest[1]] = names.get(rest[0], rest[0])
+elif command == "rmi":
+    del names[rest[0]]
+json.dump(state, open(path, "w"))
+"""
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_image_that_is_there_is_not_built_again(
+    committed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "engine.py").write_text(_ENGINE)
+    _stand_in(tmp_path / "bin" / "docker", f'exec {sys.executable} {tmp_path}/engine.py "$@"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setenv("ENGINE", str(tmp_path / "engine.json"))
+    monkeypatch.setenv(BUILT, str(tmp_path / "built.json"))
+    monkeypatch.setattr("pipelines.images.unchanged", lambda: committed)
+
+    def built(base: str) -> tuple[set[str], int]:
+        found = build(Build(base=base, detectron2="none"))
+        assert set(found) == set(SETS)
+        state = json.loads((tmp_path / "engine.json").read_text())
+        return {one.reference for one in found.values()}, state["built"]
+
+    first, again, other = built("python:1"), built("python:1"), built("python:2")
+
+    assert first[1] == 4
+    assert again == (first if committed else (again[0], 7))
+    assert committed or again[0].isdisjoint(first[0])
+    assert other[1] == again[1] + 4
+    assert other[0].isdisjoint(first[0] | again[0])
 
 
 @pytest.fixture
