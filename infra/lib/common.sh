@@ -82,7 +82,7 @@ wait_for() {
   local what=$1 seconds=$2 began=$SECONDS told=$SECONDS missing='' ended errors
   shift 2
   errors=$(mktemp)
-  say "waits for $what, $((seconds / 60)) min at most"
+  if ((seconds < 60)); then say "waits for $what, $seconds s at most"; else say "waits for $what, $((seconds / 60)) min at most"; fi
   while true; do
     ended=0
     missing=$("$@" 2>"$errors") || ended=$?

@@ -84,11 +84,36 @@ secret_value() { k -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d;
 load() {
   local snapshotter
   # Not everywhere containerd's default: on some file systems kind takes another.
-  snapshotter=$(docker exec "${node:?}" containerd config dump |
+  snapshotter=$(docker exec "${node:?}" containerd config dump 2>/dev/null |
     sed -nE "s/^ *snapshotter = ['\"]([a-z-]+)['\"]\$/\1/p" | sed -n 1p)
-  docker save "$@" |
-    docker exec --privileged -i "$node" ctr --namespace=k8s.io images import \
-      --digests ${snapshotter:+--snapshotter="$snapshotter"} - >/dev/null
+  # Some 9 GB, which takes minutes: how far it is can be read off the process that sends them.
+  local saving importing told=$SECONDS ended=0
+  rm -f "$scratch/images"
+  mkfifo "$scratch/images"
+  docker save "$@" >"$scratch/images" &
+  saving=$!
+  docker exec --privileged -i "$node" ctr --namespace=k8s.io images import \
+    --digests ${snapshotter:+--snapshotter="$snapshotter"} - <"$scratch/images" >/dev/null &
+  importing=$!
+  while kill -0 $importing 2>/dev/null; do
+    if ((SECONDS - told >= 20)); then
+      told=$SECONDS
+      say "  $(sent "$saving")"
+    fi
+    sleep 1
+  done
+  wait $saving || ended=$?
+  wait $importing || ended=$?
+  return $ended
+}
+
+# sent PROCESS: what a process has written so far.
+sent() {
+  if [ -r "/proc/$1/io" ]; then
+    awk '$1 == "wchar:" { printf "%.1f GB sent\n", $2 / 1e9 }' "/proc/$1/io"
+  else
+    echo 'all sent, the node unpacks'
+  fi
 }
 
 absent() {
