@@ -107,6 +107,8 @@ def again(strategy: Object, phase: str, code: str, message: str) -> bool:
         ("Failed", "143", "main: Error (exit code 143)"),
         ("Failed", "137", "main: Error (exit code 137)"),
         ("Failed", "137", "main: ContainerStatusUnknown (exit code 137): could not be located"),
+        # The container runtime's words for a program that never ran.
+        ("Failed", "128", "main: StartError (exit code 128): OCI runtime create failed: x"),
         # The kubelet's own words.
         ("Failed", "137", "The node was low on resource: memory. Threshold quantity: 100Mi. "),
         ("Failed", "-1", "The node had condition: [DiskPressure]. "),
