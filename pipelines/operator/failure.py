@@ -9,6 +9,9 @@ import urllib3.exceptions as http
 from pipelines.operator.access import Access
 from pipelines.refusal import SERVER, Refusal
 
+AUDIENCE = "pipelines.kubeflow.org"
+"""Whom a service account's token must be made for, unless its installation says otherwise."""
+
 # What the generated client raises when an answer is not what its models say.
 GARBAGE = (AttributeError, KeyError, TypeError, ValueError, UnicodeDecodeError)
 
@@ -47,10 +50,15 @@ def _answered(error: kfp_server_api.ApiException, access: Access, where: str) ->
     status = int(error.status)
     if status == 401:
         if access.token or access.cookies or access.token_volume:
-            what = "token" if access.token or access.token_volume else "cookies"
+            if access.token or access.token_volume:
+                return (
+                    f"{where} does not accept the token{quoted}; most likely expired, or a service "
+                    "account's that was not made for KFP: get a new one (kubectl create token NAME "
+                    f"--audience {AUDIENCE}) and put it into --token-file or DEFECTORY_TOKEN"
+                )
             return (
-                f"{where} does not accept the {what}{quoted}; most likely expired: get a new one "
-                "and put it into --token-file, DEFECTORY_TOKEN or --cookies-file"
+                f"{where} does not accept the cookies{quoted}; most likely expired: get new ones "
+                "and put them into --cookies-file or DEFECTORY_COOKIES"
             )
         return (
             f"{where} wants to know who asks{quoted}: give --token-file, --cookies-file or, "

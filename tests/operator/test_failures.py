@@ -149,6 +149,7 @@ def test_an_expired_token_is_told_and_not_shown(
 
     assert done.code == 3
     assert "expired" in _sentence(done.err)
+    assert "--audience pipelines.kubeflow.org" in _sentence(done.err)
     assert SECRET not in done.err + done.out
 
 
