@@ -195,6 +195,8 @@ class Tracker:
             self.params(identity, settings)
         else:
             identity = joined
+            # The plugin gives all iterations of a loop one name; it knows its runs by their ids.
+            self.client.update_run(identity, name=label)
             self.tag(identity, tags)
             # The plugin logs the task's own parameters: the same name with another value is an
             # error that would lose all of them.

@@ -487,6 +487,7 @@ def test_a_task_joins_the_run_that_kfp_made_for_it(
     assert len(runs) == 2, "no run of our own"
     joined = client.get_run(task.info.run_id)
     assert joined.info.status == "RUNNING", "KFP ends it"
+    assert joined.info.run_name == "dreambooth 10 %"
     assert joined.data.tags["defectory.step"] == "dreambooth"
     assert joined.data.params["settings.steps"] == "2"
     assert len(client.get_metric_history(task.info.run_id, "loss")) == 1
