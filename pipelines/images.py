@@ -187,7 +187,7 @@ def _make(
     reference = name(dependencies, tag(version, identity), registry)
     # The plain version is for people; nothing that is compiled names it.
     for one in (reference, name(dependencies, version, registry)):
-        _docker("tag", identity, one)
+        _docker("tag", made or identity, one)
     if made:
         _docker("rmi", made)
     size = int(_docker("image", "inspect", "--format", "{{.Size}}", reference))
