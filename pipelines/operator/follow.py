@@ -1,7 +1,7 @@
 """Following a run until it ends, with a line for everything that changes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pipelines.operator import runs
@@ -36,27 +36,55 @@ def follow(
         ServerRefusal: If the server is away for long, or refuses.
         TimeoutError: If the run goes on after `limit`.
     """
-    begun = time.monotonic()
     shown: dict[str, str] = {}
+    run = None
+    for run in looks(server, identity, say, limit):
+        for step in runs.steps(run):
+            line = _line(step)
+            if shown.get(step.name) != line:
+                shown[step.name] = line
+                say(f"{step.name}  {line}")
+    return run
+
+
+def looks(
+    server: Server, identity: str, say: Callable[[str], None], limit: float = 0.0
+) -> Iterator[Any]:
+    """Look at a run again and again until it has ended.
+
+    Args:
+        server: Where it runs.
+        identity: The run's id.
+        say: Called when the server stops answering, and when it answers again.
+        limit: Seconds after which to give up; 0 never.
+
+    Yields:
+        The run with its tasks, at last as it ended.
+
+    Raises:
+        ServerRefusal: If the server is away for long, or refuses.
+        TimeoutError: If the run goes on after `limit`.
+    """
+    begun = time.monotonic()
     away: float | None = None
     while True:
         try:
             run = runs.get(server, identity)
         except ServerRefusal as refusal:
             passing = refusal.status in (0, 408, 429) or refusal.status >= 500
-            away = away if away is not None else time.monotonic()
-            if not passing or time.monotonic() - away > PATIENCE:
+            if not passing or (away is not None and time.monotonic() - away > PATIENCE):
                 raise
-            _tell(shown, "server", "does not answer, trying on", say)
+            if away is None:
+                away = time.monotonic()
+                say("server  does not answer, trying on")
             _wait(begun, limit)
             continue
         if away is not None:
             away = None
-            _tell(shown, "server", "answers again", say)
-        for step in runs.steps(run):
-            _tell(shown, step.name, _line(step), say)
+            say("server  answers again")
+        yield run
         if run.state in runs.FINAL:
-            return run
+            return
         _wait(begun, limit)
 
 
@@ -65,12 +93,6 @@ def _wait(begun: float, limit: float) -> None:
     if limit and time.monotonic() - begun > limit:
         raise TimeoutError
     time.sleep(PAUSE)
-
-
-def _tell(shown: dict[str, str], what: str, line: str, say: Callable[[str], None]) -> None:
-    if shown.get(what) != line:
-        shown[what] = line
-        say(f"{what}  {line}")
 
 
 def _line(step: runs.Step) -> str:

@@ -29,7 +29,9 @@ _NOT_STARTED = "has not started yet; try again, or look at the pod's events"
 PATIENCE = 60.0
 """Seconds for which Kubernetes may say nothing while it gives a log that is there."""
 
-Say = Callable[[str], None]
+
+class NotStarted(Refusal):
+    """There is no log yet: the container has not started."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,28 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Pod:
+    """A pod in Kubernetes, whose log is that of one try of one task.
+
+    Attributes:
+        name: Its name.
+        phase: Kubernetes' word for how far it is.
+        waits: Why it has not started, as far as Kubernetes says.
+        source: Its log.
+    """
+
+    name: str
+    phase: str
+    waits: str
+    source: Source
+
+
+@dataclass(frozen=True)
 class Wish:
     """What to read of every log.
 
     Attributes:
-        follow: Whether to go on reading while a pod runs.
+        follow: Whether to read on while a pod runs.
         tail: Lines from the end of each; 0 for all.
         whole: Whether what KFP and Argo print as a matter of course is read too.
     """
@@ -84,7 +103,7 @@ def sources(server: Server, run: Any, wish: Wish) -> list[Source]:
         Refusal: If neither Kubernetes nor KFP gives any; with both reasons.
     """
     try:
-        found = _from_kubernetes(server, run, wish)
+        found = [pod.source for pod in pods(server, run.run_id, wish)]
         reason = "Kubernetes has no pods of it any more"
     except Refusal as refusal:
         found, reason = [], str(refusal)
@@ -109,15 +128,31 @@ def of_step(found: list[Source], step: str) -> list[Source]:
     Raises:
         Refusal: If there is none; with the steps that there are.
     """
-    wanted = step.replace("_", "-")
-    chosen = [one for one in found if one.step.replace("_", "-") == wanted]
+    chosen = [one for one in found if is_of(one, step)]
     if not chosen:
         there = ", ".join(sorted({one.step for one in found}))
         raise Refusal(f"no logs of a step {step!r}; there are {there}")
     return chosen
 
 
-def _from_kubernetes(server: Server, run: Any, wish: Wish) -> list[Source]:
+def is_of(source: Source, step: str) -> bool:
+    """Whether a log is one of a step's, whose name may be written with `_` or `-`."""
+    return source.step.replace("_", "-") == step.replace("_", "-")
+
+
+def pods(server: Server, identity: str, wish: Wish) -> list[Pod]:
+    """The pods of a run that Kubernetes has, the oldest first.
+
+    Of what KFP runs itself, only those that failed.
+
+    Args:
+        server: Where the run is.
+        identity: The run's id.
+        wish: What to read of their logs.
+
+    Raises:
+        Refusal: If Kubernetes cannot be asked.
+    """
     from kubernetes import client
     from kubernetes.client.exceptions import ApiException
 
@@ -139,26 +174,30 @@ def _from_kubernetes(server: Server, run: Any, wish: Wish) -> list[Source]:
             )
             yield from wish.of(_lines(response))
         except (ApiException, urllib3.exceptions.HTTPError) as error:
-            raise Refusal(f"{pod}: {_kubernetes_said(error)}", SERVER) from error
+            told = f"{pod}: {_kubernetes_said(error)}"
+            if getattr(error, "status", None) == 400:
+                raise NotStarted(told, SERVER) from error
+            raise Refusal(told, SERVER) from error
 
     try:
-        pods = core.list_namespaced_pod(
-            namespace, label_selector=f"{_RUN_LABEL}={run.run_id}", _request_timeout=(5, 30)
+        listed = core.list_namespaced_pod(
+            namespace, label_selector=f"{_RUN_LABEL}={identity}", _request_timeout=(5, 30)
         ).items
     except (ApiException, urllib3.exceptions.HTTPError) as error:
         raise Refusal(f"Kubernetes: {_kubernetes_said(error)}", SERVER) from error
     found = []
-    pods.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
-    for pod in pods:
+    listed.sort(key=lambda pod: (str(pod.metadata.creation_timestamp), pod.metadata.name))
+    for pod in listed:
         name, phase = pod.metadata.name, pod.status.phase
         node = (pod.metadata.annotations or {}).get(_NODE, "")
         place = place_of(node)
         if place is None and phase != "Failed":
             continue
         path, attempt = place if place is not None else ((step_of(node),), 0)
-        why = f": {reason}" if (reason := waiting(pod)) else ""
-        where = _where(path, attempt, f"{name}, {phase}{why}")
-        found.append(Source(path[-1], where, lambda name=name: reading(name)))  # type: ignore[misc]
+        waits = waiting(pod)
+        where = _where(path, attempt, f"{name}, {phase}{': ' if waits else ''}{waits}")
+        source = Source(path[-1], where, lambda name=name: reading(name))  # type: ignore[misc]
+        found.append(Pod(name, phase, waits, source))
     return found
 
 

@@ -114,6 +114,16 @@ class Backend:
         """Let requests of a kind wait."""
         self.faults.append(Fault(pattern, lambda _: time.sleep(seconds), 10**6, answers=False))
 
+    def change_after(self, pattern: str, requests: int, change: Callable[[], None]) -> None:
+        """Change something once so many requests of a kind have come."""
+        left = iter(range(requests - 1))
+
+        def act(_: BaseHTTPRequestHandler) -> None:
+            if next(left, None) is None:
+                change()
+
+        self.faults.append(Fault(pattern, act, 10**6, answers=False))
+
     def lose(self, pattern: str, *, ever_after: bool = False) -> None:
         """Do what the next request of a kind asks, and lose the answer.
 

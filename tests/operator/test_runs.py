@@ -526,12 +526,122 @@ def test_a_log_that_stalls_is_given_up_unless_it_is_followed(
     words = ("logs", run["run_id"], "--endpoint", cluster.url)
 
     done = defectory(*words)
+    _ends(cluster, run, monkeypatch)
     followed = defectory(*words, "--follow")
 
     assert done.code == 3
     assert "cannot be reached" in done.out
     assert followed.code == 0, followed.err
     assert "36 photos" in followed.out
+
+
+def _ends(backend: Backend, run: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run goes on for a few looks, which come quickly, then it ends."""
+    from pipelines.operator import follow
+
+    monkeypatch.setattr(follow, "PAUSE", 0.01)
+    backend.scripts[run["run_id"]] = [{}, {}, {}, {}, {"state": "SUCCEEDED"}]
+
+
+def test_a_run_is_followed_into_steps_that_start_later(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _detailed(cluster)
+    _ends(cluster, run, monkeypatch)
+    waits = _pod(run, f"{TRAINED[0]}(0)", "step 1\nstep 2\n", "Pending")
+    waits["status"]["conditions"] = [
+        {"type": "PodScheduled", "status": "False", "message": "1 Insufficient cpu."}
+    ]
+    early = [_pod(run, f"{DATA}(0)", "36 photos\n"), waits]
+    late = [early[0], _pod(run, f"{TRAINED[0]}(0)", "step 1\nstep 2\n", "Running")]
+    cluster.pods["kubeflow"] = early
+    cluster.change_after(r"GET /api/v1/.*/pods$", 2, lambda: cluster.pods.update(kubeflow=late))
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert [line.split(" (")[0] for line in done.out.splitlines()] == [
+        "== data-versioning", "36 photos", "== mask-rcnn", "step 1", "step 2",
+    ]  # fmt: skip
+    assert done.err == "mask-rcnn waits: 1 Insufficient cpu.\n"
+
+
+def test_only_one_step_is_followed_all_its_tries(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _detailed(cluster)
+    _ends(cluster, run, monkeypatch)
+    tries = [
+        _pod(run, f"{TRAINED[1]}(0)", "taken away\n", "Failed"),
+        _pod(run, f"{TRAINED[1]}(1)", "goes on\n", "Running"),
+    ]
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", "36 photos\n"), tries[0]]
+    later = [*cluster.pods["kubeflow"], tries[1]]
+    cluster.change_after(r"GET /api/v1/.*/pods$", 2, lambda: cluster.pods.update(kubeflow=later))
+
+    done = defectory("logs", run["run_id"], "mask_rcnn", "--follow", "--endpoint", cluster.url)
+
+    assert done.out.splitlines()[1::2] == ["taken away", "goes on"]
+    assert "try 2" in done.out.splitlines()[2]
+
+
+def test_a_container_that_starts_after_its_pod_is_read_later(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _detailed(cluster)
+    _ends(cluster, run, monkeypatch)
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", "36 photos\n", "Running")]
+    cluster.fail(r"GET /api/v1/.*/log", 400, "container main is waiting to start", times=1)
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.out.splitlines()[1:] == ["36 photos"]
+
+
+def test_a_log_that_cannot_be_followed_does_not_hide_the_others(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _detailed(cluster)
+    _ends(cluster, run, monkeypatch)
+    cluster.pods["kubeflow"] = [
+        _pod(run, f"{DATA}(0)", "36 photos\n"),
+        _pod(run, f"{TRAINED[0]}(0)", "step 1\n"),
+    ]
+    cluster.fail(r"GET /api/v1/.*/log", 404, "no such pod", times=1)
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    first, other = done.out.splitlines()[1::2]
+    assert first.startswith("-- ")
+    assert other in ("36 photos", "step 1")
+
+
+def test_what_goes_on_is_followed_through_kubernetes_only(
+    backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_kubeconfig(monkeypatch, tmp_path / "none")
+    run = _detailed(backend)
+    backend.logs = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
+    words = ("logs", run["run_id"], "--follow", "--endpoint", backend.url)
+
+    going = defectory(*words)
+    run["state"] = "SUCCEEDED"
+    ended = defectory(*words)
+
+    assert going.code == 3
+    assert "cannot be followed: no Kubernetes configured here" in going.err
+    assert f"defectory runs {run['run_id']} --wait" in going.err
+    assert ended.code == 0, ended.err
+    assert "36 photos" in ended.out
+
+
+def test_a_step_that_never_comes_is_not_waited_for(cluster: Backend, defectory: Defectory) -> None:
+    run = _detailed(cluster)
+
+    done = defectory("logs", run["run_id"], "mask_cnn", "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 2
+    assert "mask_rcnn" in done.err
 
 
 def test_without_rights_in_kubernetes_kfp_is_asked(cluster: Backend, defectory: Defectory) -> None:
