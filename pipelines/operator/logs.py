@@ -54,13 +54,13 @@ class Pod:
     """A pod in Kubernetes, whose log is that of one try of one task.
 
     Attributes:
-        name: Its name.
+        identity: Tells it from others, also from one of the same name that was made in its place.
         phase: Kubernetes' word for how far it is.
         waits: Why it has not started, as far as Kubernetes says.
         source: Its log.
     """
 
-    name: str
+    identity: str
     phase: str
     waits: str
     source: Source
@@ -197,7 +197,7 @@ def pods(server: Server, identity: str, wish: Wish) -> list[Pod]:
         waits = waiting(pod)
         where = _where(path, attempt, f"{name}, {phase}{': ' if waits else ''}{waits}")
         source = Source(path[-1], where, lambda name=name: reading(name))  # type: ignore[misc]
-        found.append(Pod(name, phase, waits, source))
+        found.append(Pod(pod.metadata.uid, phase, waits, source))
     return found
 
 

@@ -78,11 +78,11 @@ def _watch(
                         told.add(line)
                         say(line)
                     continue
-                if pod.name in readers and pod.name not in unread:
+                if pod.identity in readers and pod.identity not in unread:
                     continue
-                unread.discard(pod.name)
-                reader = threading.Thread(target=read, args=(pod.name, pod.source), daemon=True)
-                readers[pod.name] = reader
+                unread.discard(pod.identity)
+                reader = threading.Thread(target=read, args=(pod.identity, pod.source), daemon=True)
+                readers[pod.identity] = reader
                 reader.start()
                 if pod.phase != "Running":
                     reader.join()

@@ -232,6 +232,7 @@ def _pod(run: dict[str, Any], node: str, log: str, phase: str = "Succeeded") -> 
     return {
         "metadata": {
             "name": pod(WORKFLOW, node),
+            "uid": f"{node} {log}",
             "labels": {"pipeline/runid": run["run_id"]},
             "annotations": {"workflows.argoproj.io/node-name": node},
             "creationTimestamp": "2026-11-01T00:00:00Z",
@@ -583,6 +584,20 @@ def test_only_one_step_is_followed_all_its_tries(
 
     assert done.out.splitlines()[1::2] == ["taken away", "goes on"]
     assert "try 2" in done.out.splitlines()[2]
+
+
+def test_a_pod_that_was_made_again_under_its_name_is_read_too(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _detailed(cluster)
+    _ends(cluster, run, monkeypatch)
+    again = [_pod(run, f"{DATA}(0)", "continues\n", "Running")]
+    cluster.pods["kubeflow"] = [_pod(run, f"{DATA}(0)", "starts\n", "Running")]
+    cluster.change_after(r"GET /api/v1/.*/pods$", 3, lambda: cluster.pods.update(kubeflow=again))
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.out.splitlines()[1::2] == ["starts", "continues"]
 
 
 def test_a_container_that_starts_after_its_pod_is_read_later(
