@@ -7,6 +7,7 @@ may be Stable Diffusion's own (AutoencoderKL, factor 8, random encoding) or the 
 
 import inspect
 import json
+import logging
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from numpy.typing import NDArray
 from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from components.dataset import Image
 from components.valvano.device import Device
@@ -219,7 +221,19 @@ def write_network(network: Any, folder: Path) -> None:
     network.save_pretrained(folder, safe_serialization=True)
 
 
+def _worth_a_line(record: logging.LogRecord) -> bool:
+    """Whether a remark on a configuration is worth a line.
+
+    diffusers itself writes `block_out_channels` into every AutoencoderTiny's, to warn of it there.
+    """
+    message = record.getMessage()
+    return not ("block_out_channels" in message and "AutoencoderTiny" in message)
+
+
 def _read(kind: Any, folder: Path, dtype: str = "torch_dtype") -> Any:
+    # Logs are read by people: a bar of a second is none of their lines.
+    disable_progress_bar()
+    logging.getLogger("diffusers.configuration_utils").addFilter(_worth_a_line)
     # The files may be half precision; computing starts from float32.
     return kind.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, **{dtype: torch.float32}
