@@ -128,7 +128,8 @@ def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:
         if step.state != "PENDING" and (count := step.count("PENDING")):
             of += f", {count} {step.waiting}"
         lines.append(f"  {step.name:<{width}}  {step.word}{of}")
-    if runs.state(run) == "FAILED":
+    # What failed in a run that goes on elsewhere will fail it in the end.
+    if runs.state(run) == "FAILED" or any(step.count("FAILED") for step in runs.steps(run)):
         lines += [f"why: {one}" for one in reasons(server, run.run_id)]
         lines.append(f"{runs.logs_of(run)} shows what it printed")
     sys.stdout.write("\n".join(line for line in lines if line) + "\n")

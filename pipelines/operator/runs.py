@@ -187,7 +187,11 @@ def state(run: Any) -> str:
 
 
 def steps(run: Any) -> list[Step]:
-    """The steps of a run, without what KFP itself adds: drivers, loops, handlers, tries."""
+    """The steps of a run, without what KFP itself adds: drivers, loops, handlers, tries.
+
+    A driver is told of where it holds its step up, which is nowhere else to be seen: it finds no
+    place, or it failed, and what it is for will never start.
+    """
     details = (run.run_details.task_details if run.run_details is not None else None) or []
     # The workflow itself is a task too; its name is the beginning of its children's ids.
     states: dict[str, list[str]] = {}
@@ -197,8 +201,7 @@ def steps(run: Any) -> list[Step]:
         if not name or is_try(name):
             continue  # a node with tries has the state of them all
         why = task.error.message if task.state == "PENDING" and task.error is not None else ""
-        # A driver that finds no place holds its step up, which is nowhere to be seen yet.
-        stuck = name.endswith("-driver") and ": " in why
+        stuck = name.endswith("-driver") and (": " in why or task.state == "FAILED")
         if stuck or not (_MACHINERY.fullmatch(name) or _is_workflow(task, details)):
             states.setdefault(name, []).append(_STATES.get(task.state, task.state))
             waits.setdefault(name, {}).update(dict.fromkeys([why] if why else []))

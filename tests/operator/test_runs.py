@@ -322,6 +322,26 @@ def test_a_driver_is_told_of_only_where_it_finds_no_place(
     assert ("driver" in done.out) is (message == FULL)
 
 
+def test_a_driver_that_failed_is_told_of_while_the_run_goes_on(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = _run(backend, 9, "RUNNING")
+    step = f"{HANDLER}(0).hypernetwork"
+    driver = f"{step}-driver"
+    graph = {**retried(driver, [step]), f"{step}": []}
+    told = {name: ("Failed", "main: Error (exit code 1)") for name in (driver, f"{driver}(0)")}
+    told[step] = ("Omitted", "")
+    run["run_details"] = tasks(WORKFLOW, graph, {})
+    backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, graph, told)}}
+
+    done = defectory("runs", run["run_id"], "--endpoint", backend.url)
+
+    shown = [line.split() for line in done.out.splitlines() if line.startswith("  ")]
+    assert shown == [["hypernetwork-driver", "failed"], ["hypernetwork", "omitted"]]
+    assert "why: hypernetwork-driver: main: Error (exit code 1)\n" in done.out
+    assert f"defectory logs {run['run_id']} hypernetwork-driver" in done.out
+
+
 def test_a_run_that_failed_says_why_once_for_all_tries(
     backend: Backend, defectory: Defectory
 ) -> None:
