@@ -15,8 +15,8 @@ from components.viewer import readme, short, table
 UI = "DEFECTORY_UI_URL"
 """Environment variable with the address of the KFP UI, for links."""
 
-_DONE = frozenset({"SUCCEEDED", "COMPLETE", "CACHED"})
-_STOPPED = frozenset({"CANCELLED", "CANCELED", "CANCELLING"})
+UNKNOWN = "a step failed, or its pod was lost; KFP says no more"
+"""What is said where no step has said why."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Ending:
         unchanged_since: The earlier run that it would only have repeated; empty otherwise.
         data: Address of the photos.
         data_digest: Their content digest, as far as it is known.
-        error: What KFP says about the failure.
+        error: Why it did not succeed.
         link: The run in the KFP UI, where its address is known.
     """
 
@@ -42,36 +42,32 @@ class Ending:
     link: str
 
 
-def close_run(
-    *, run: str, data: str, notify: bool, said: str, task: str, error: str | None, page: str
-) -> None:
+def close_run(*, run: str, data: str, notify: bool, page: str) -> None:
     """Record a run's final state.
 
     Args:
         run: Its id.
         data: Address of the photos.
         notify: Whether to post to the webhook.
-        said: The state that KFP gives.
-        task: The part of the pipeline that the state is of.
-        error: KFP's message, if it gives one.
         page: Markdown file for how it ended.
     """
     take()
     os.environ[LABEL] = "final_status"
     past = history(os.environ.get(STORE, ""))
     note = past.read(run) if past is not None else None
-    state = final_state(said, note, kept=past is not None)
-    if state == "FAILED" and was_stopped(run):
-        state, error = "CANCELLED", "it was stopped"
-    elif past is not None and (reasons := past.reasons(run)):
-        error = "; ".join(reasons)
+    state = final_state(run, note)
+    error = ""
+    if state == "CANCELLED":
+        error = "it was stopped"
+    elif state == "FAILED":
+        error = "; ".join(past.reasons(run) if past is not None else []) or UNKNOWN
     ending = Ending(
         run=run,
         state=state,
         unchanged_since=note.unchanged if note else "",
         data=data,
         data_digest=note.digest if note else "",
-        error=(error or _unknown(task, said)) if state != "SUCCEEDED" else "",
+        error=error,
         link=link(run),
     )
     since = f", unchanged since run {ending.unchanged_since}" if ending.unchanged_since else ""
@@ -90,36 +86,24 @@ def close_run(
     )
 
 
-def final_state(said: str, note: Note | None, kept: bool) -> str:
+def final_state(run: str, note: Note | None) -> str:
     """The true final state.
 
     KFP's backend knows the state of a pipeline's inner part only from tasks that ran: it stays
     `RUNNING` where the last ones were skipped or came from a cache, or where a pod was lost before
-    it could say anything. So what the run itself has left in the store decides first.
+    it could say anything. So what the run itself has left in the store decides.
 
     Args:
-        said: The state that KFP gives, in the words of its backend or of its local runner.
-        note: The run's note; None where there is none.
-        kept: Whether runs leave notes, that is, whether there is a store.
+        run: Its id in KFP.
+        note: The run's note; None where it never came to the gate.
     """
     if note is not None and (note.finished or note.unchanged):
         return "SUCCEEDED"
-    if said in _STOPPED:
-        return "CANCELLED"
-    return "SUCCEEDED" if said in _DONE and not kept else "FAILED"
-
-
-def _unknown(task: str, said: str) -> str:
-    if said in ("FAILED", *_STOPPED):
-        return f"{task} ended as {said}"
-    return "a step failed, or its pod was lost; KFP says no more"
+    return "CANCELLED" if was_stopped(run) else "FAILED"
 
 
 def was_stopped(run: str) -> bool:
-    """Whether somebody stopped the run; False where KFP's API does not tell.
-
-    KFP tells the exit handler the same of such a run as of one that failed.
-    """
+    """Whether somebody stopped the run; False where KFP's API does not tell."""
     past = described(run).get("state_history") or []
     return any(one.get("state") == "CANCELING" for one in past)
 
