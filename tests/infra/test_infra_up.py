@@ -84,7 +84,9 @@ _MINIKUBE = """
 case "$*" in
   version) echo "minikube version: v1.38.1" ;;
   "profile list -o json") cat "$STATE/profiles" 2>/dev/null ;;
-  "start "*) echo '{"invalid": [], "valid": [{"Name": "defectory"}]}' > "$STATE/profiles" ;;
+  "start "*)
+    echo '{"invalid": [], "valid": [{"Name": "defectory"}]}' > "$STATE/profiles"
+    [ -z "${UNABLE:-}" ] || { echo "not enough CPUs" >&2; exit 80; } ;;
   *" image ls") cat "$STATE/loaded" 2>/dev/null ;;
   *) exit 9 ;;
 esac
@@ -220,6 +222,15 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
         and not path.name.startswith(("applied", "calls"))
     }  # fmt: skip
     assert after == before
+
+
+def test_a_minikube_that_does_not_start_is_told_with_a_way_out(place: Path) -> None:
+    done = _up(place, "minikube", UNABLE="yes")
+
+    assert done.returncode == 1
+    assert "not enough CPUs" in done.stderr
+    assert "infra/minikube/down removes what it has left" in done.stderr
+    assert "waits for" not in done.stderr
 
 
 @pytest.mark.parametrize("cluster", ["kind", "minikube"])
