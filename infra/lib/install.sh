@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # What infra/kind/up and infra/minikube/up do alike once there is a cluster. Sourced, not run.
-# The script that sources it sets `context` (of kubectl) and `node` (the container that is the node),
-# and defines `on_nodes REFERENCE`, whether the node has an image.
+# The script that sources it sets `context` (of kubectl) and `node` (the container that is the node).
 # shellcheck source=common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -115,6 +114,9 @@ sent() {
     echo 'all sent, the node unpacks'
   fi
 }
+
+# on_nodes REFERENCE: whether the node has an image.
+on_nodes() { docker exec "${node:?}" crictl inspecti "$1" >/dev/null 2>&1; }
 
 absent() {
   local reference
