@@ -14,7 +14,8 @@ Environment variables, set by whoever runs the pipeline and never part of a resu
                        the tasks of one machine do not compete for its cores or its accelerator
                        (components/lanes.py)
     DEFECTORY_CORES    how many cores a step may use that no other computes beside; those of the
-                       others are said by OMP_NUM_THREADS, as everywhere
+                       others are said by OMP_NUM_THREADS, as everywhere, or are what its
+                       container may use
     DEFECTORY_RUN      the id of the pipeline's run in KFP, by which MLflow's runs find each other
     DEFECTORY_WARM     the socket of a process that has imported the heavy packages and computes
                        in a fork (components/warm.py); without it a step computes in its task
@@ -33,6 +34,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.cores import cores
 from components.given import take
 from components.history import history
 from components.lanes import Turn, lane
@@ -235,8 +237,11 @@ class _Work:
 
 def _environment(alone: bool) -> dict[str, str]:
     """What a step finds in its environment; how many threads it may use is part of it."""
-    cores = os.environ.get(CORES) if alone else None
-    return {**os.environ, **({"OMP_NUM_THREADS": cores} if cores else {})}
+    threads = os.environ.get(CORES) if alone else None
+    # By itself torch takes as many as the node has cores, whatever the pod's limit.
+    return {"OMP_NUM_THREADS": str(cores()), **os.environ} | (
+        {"OMP_NUM_THREADS": threads} if threads else {}
+    )
 
 
 def _computed(call: Call) -> tuple[Done, float]:

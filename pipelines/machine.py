@@ -2,10 +2,9 @@
 
 import contextlib
 import math
-import os
 from pathlib import Path
 
-_LIMITS = Path("/sys/fs/cgroup")
+from components.cores import LIMITS, cores
 
 
 def accelerated() -> bool:
@@ -13,19 +12,7 @@ def accelerated() -> bool:
     return any(Path("/dev").glob("nvidia[0-9]*"))
 
 
-def cores(limits: Path = _LIMITS) -> int:
-    """How many cores a run may use.
-
-    A container with a limit sees all cores of its machine, but threads on more of them than it has
-    time for only stop each other.
-
-    Args:
-        limits: Where Linux keeps the limits of the container that this process is in.
-    """
-    return max(1, math.floor(min(len(os.sched_getaffinity(0)), _limit(limits))))
-
-
-def room(limits: Path = _LIMITS) -> int:
+def room(limits: Path = LIMITS) -> int:
     """How much memory a run may use, bytes: what the machine or its container has in all."""
     import psutil
 
@@ -50,17 +37,4 @@ def _memory_limit(limits: Path) -> float:
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         with contextlib.suppress(OSError, ValueError):
             return int((limits / name).read_text())  # "max" where there is no limit
-    return math.inf
-
-
-def _limit(limits: Path) -> float:
-    """Cores' worth of time that a container has, by the second version of cgroups or the first."""
-    with contextlib.suppress(OSError, ValueError):
-        time, period = (limits / "cpu.max").read_text().split()  # "max" where there is no limit
-        return int(time) / int(period)
-    with contextlib.suppress(OSError, ValueError):
-        time, period = ((limits / "cpu" / f"cpu.cfs_{name}_us").read_text()
-                        for name in ("quota", "period"))  # fmt: skip
-        if int(time) > 0:  # -1 where there is no limit
-            return int(time) / int(period)
     return math.inf

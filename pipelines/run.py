@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.cores import cores
 from components.data_versioning.source import fetched
 from components.fraction import folder
 from components.record import read_record
@@ -23,8 +24,8 @@ from components.task import CORES, LANES, SPOOL, STORE, WARM
 from components.tracking import GIT_REVISION
 from pipelines.config import Config
 from pipelines.console import Console
-from pipelines.docker import EngineFailed, containers, named_files
-from pipelines.machine import cores, lanes
+from pipelines.docker import EngineFailed, containers
+from pipelines.machine import lanes
 from pipelines.memory import most
 from pipelines.notices import Collector, Notice, TrackerOf
 from pipelines.revision import git_revision
@@ -171,9 +172,10 @@ def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
     with (
         fetched(request.data, request.revision) as folder,
         containers(
+            request.config,
             request.out,
             [request.out, request.store],
-            [folder, *named_files(request.config)],
+            [folder],
             environment,
         ) as runner,
     ):

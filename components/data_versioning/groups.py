@@ -21,7 +21,6 @@ photo whose twin was trained on measures memory. Names often do not tell the pie
 No random state, no training, no names. See the README for what was measured.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from components.cores import cores
 from components.data_versioning.registration import SHIFT, Match, Patch, Register, normalised
 from components.progress import track
 
@@ -73,7 +73,7 @@ def find_groups(
     if len(sizes) < 2:
         return [0] * len(sizes)
     scale = min(1.0, WORKING_SIDE / float(np.median([(h * w) ** 0.5 for h, w in sizes])))
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         patches = list(pool.map(lambda place: normalised(load(place), scale), range(len(sizes))))
         register = Register(patches, pool)
         rng = np.random.default_rng(0)

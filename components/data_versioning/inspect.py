@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from components.cores import cores
 from components.data_versioning.bare import bare_squares
 from components.data_versioning.entry import CLEAN, Entry, Layout, as_one
 from components.data_versioning.framing import framing_of
@@ -204,7 +204,7 @@ def _facts(
     ]
     facts: list[Fact] = []
     broken: list[Entry] = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for entry, result in zip(entries, pool.map(reader.fact, entries), strict=True):
             if isinstance(result, Fact):
                 facts.append(result)

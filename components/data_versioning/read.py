@@ -1,7 +1,6 @@
 """Opens photos with their defects, and states the facts that splits and frames need."""
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from components.cores import cores
 from components.data_versioning.decode import (
     Legend,
     Unusable,
@@ -214,7 +214,7 @@ def in_order(
     pool: ThreadPoolExecutor, function: Callable[[S], T], items: Iterable[S]
 ) -> Iterator[T]:
     """Like `pool.map`, but with only a few results waiting, as pictures are large."""
-    ahead = 2 * (os.cpu_count() or 1)
+    ahead = 2 * cores()
     rest = iter(items)
     waiting = [pool.submit(function, item) for item in islice(rest, ahead)]
     while waiting:

@@ -1,7 +1,6 @@
 """The step: reads, groups, splits and frames the photos, and writes the dataset artifact."""
 
 import math
-import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from components.cores import cores
 from components.data_versioning.bare import bare_squares
 from components.data_versioning.framing import Square, cut, cut_instances, framing_of, squares
 from components.data_versioning.groups import find_groups
@@ -217,7 +217,7 @@ def _check_defect_free(frames: Sequence[Frame], fractions: Sequence[float]) -> N
 
 
 def _photo_pixels(found: Survey) -> Iterator[tuple[Image, Sequence[Instance]]]:
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         opened = in_order(pool, lambda fact: found.reader.open(fact.entry), found.facts)
         yield from track(opened, "writing photos", total=len(found.facts), unit="photos")
 
@@ -241,7 +241,7 @@ def _frame_pixels(
         ]
 
     # The frames of a photo follow each other, as their ids start with its id.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         for pairs in track(
             in_order(pool, frames_of, wanted), "cutting frames", total=len(wanted), unit="photos"
         ):

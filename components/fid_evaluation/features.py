@@ -4,7 +4,6 @@
 it should be the published file; `quality.json` says whether its digest is that file's.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from components.cores import cores
 from components.dataset import Image
 from components.fid_evaluation.weights import TORCHSCRIPT, Weights
 
@@ -109,7 +109,7 @@ def extract(
     width = 0 if inception.low_reason else 64
     deep, low = np.zeros((count, 2048), np.float32), np.zeros((count, width), np.float32)
     batches = [range(start, min(start + batch, count)) for start in range(0, count, batch)]
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(8, cores())) as pool:
         ahead: list[Future[Tensor]] = []
         for place, numbers in enumerate(progress(batches)):
             now = ahead if ahead else [pool.submit(prepare, one) for one in numbers]

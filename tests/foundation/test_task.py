@@ -256,6 +256,18 @@ def test_a_task_that_computes_alone_may_use_all_cores(
     assert (tmp_path / "one" / "threads").read_text() == found
 
 
+def test_a_container_s_limit_says_how_many_threads_where_nobody_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch counts the cores of the node, of which a pod may have a share."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(edge, "cores", lambda: 7)
+
+    _run(tmp_path / "one", function="threads")
+
+    assert (tmp_path / "one" / "threads").read_text() == "7"
+
+
 def test_what_is_done_already_waits_for_no_lane(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

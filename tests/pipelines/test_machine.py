@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.machine import cores, lanes, room
+from components.cores import cores
+from pipelines.machine import lanes, room
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from stand_in import keep_environment
 
+from components.cores import cores
 from components.store import RECORD
 from components.task import LANES
 from components.tracking import Tracker
 from pipelines import run
-from pipelines.machine import cores, lanes
+from pipelines.machine import lanes
 from pipelines.presets import preset
 from pipelines.run import Request, RunFailed, execute
 
