@@ -12,7 +12,8 @@
     final_status, whatever happened
 
 The gate comes first and is never cached, so that everything after it may be: it turns the address
-of the photos into the digest of their content, which the cached steps have among their parameters.
+of the photos, and the paths of files that settings name, into digests of their content, which the
+cached steps have among their parameters.
 """
 
 from typing import Any
@@ -176,7 +177,10 @@ class _Build:
         )
         dataset = photos.outputs["dataset"]
         base = self._step(
-            base_model, "base_model", settings=config.base_model.model_dump_json()
+            base_model,
+            "base_model",
+            settings=config.base_model.model_dump_json(),
+            digest=opened["model"],
         ).outputs["model"]
         drivers = self._step(
             driver_extraction,
@@ -203,6 +207,7 @@ class _Build:
             seed=seed,
             steps=given["mask_rcnn_steps"],
             settings=config.mask_rcnn.model_dump_json(),
+            digest=opened["start"],
         ).outputs["network"]
         experiments = [
             {"regime": regime, "repeat": repeat}
@@ -283,6 +288,7 @@ class _Build:
                     seed=seed,
                     steps=given["mask_rcnn_steps"],
                     settings=config.mask_rcnn.model_dump_json(),
+                    digest=opened["start"],
                 )
             scored = self._step(
                 iou_evaluation,
@@ -302,6 +308,7 @@ class _Build:
                 fraction=fraction,
                 seed=seed,
                 settings=config.fid_evaluation.model_dump_json(),
+                digest=opened["inception"],
             ).outputs["quality"]
         return self._step(
             report,

@@ -8,6 +8,7 @@ from components.image import image
 @dsl.component(base_image=image("data"), install_kfp_package=False)
 def base_model(
     settings: str,
+    digest: str,
     code: str,
     model: dsl.Output[dsl.Model],
     page: dsl.Output[dsl.HTML],
@@ -16,6 +17,7 @@ def base_model(
 
     Args:
         settings: The step's settings as JSON.
+        digest: Content digest of the folder that the settings name; empty where they name none.
         code: Digest of the step's code.
         model: A folder in the diffusers format, safetensors only.
         page: Its size, and its samples where it has some, for the UI.
@@ -26,7 +28,7 @@ def base_model(
     run(
         "components.base_model.resolve:resolve",
         name="base_model",
-        settings=BaseModelSettings.read(settings),
+        settings=BaseModelSettings.read(settings, digest=digest),
         inputs={},
         output=model,
         page=page,

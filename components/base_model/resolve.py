@@ -62,8 +62,8 @@ def _source(settings: BaseModelSettings) -> Iterator[Path]:
     if settings.source == EMBEDDED:
         with embedded() as found:
             yield found
-    elif _is_folder(settings):
-        yield Path(settings.source).expanduser()
+    elif settings.folder is not None:
+        yield settings.folder
     else:
         yield _downloaded(settings.source, settings.revision)
 
@@ -74,13 +74,6 @@ def _unchanged(source: Path, settings: BaseModelSettings) -> None:
             f"{settings.source} has changed since the run was prepared (its content digest is no "
             f"longer {settings.digest[:12]}...); start the run anew"
         )
-
-
-def _is_folder(settings: BaseModelSettings) -> bool:
-    """Whether the source is a folder; a hub id is exactly `owner/name` and pinned."""
-    if settings.digest or not settings.revision:
-        return True
-    return settings.source.startswith(("/", ".", "~"))
 
 
 def _downloaded(name: str, revision: str) -> Path:

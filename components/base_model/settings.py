@@ -1,6 +1,7 @@
 """Settings of the base model."""
 
 import re
+from pathlib import Path
 from typing import ClassVar
 
 from pydantic import model_validator
@@ -25,6 +26,12 @@ class BaseModelSettings(Settings):
     digest: str = ""
     """Content digest of a folder, filled in when the run is prepared, so that a changed folder
     is another model."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that the model is read from; None for the embedded one and one of the hub."""
+        local = self.digest or not self.revision or self.source.startswith(("/", ".", "~"))
+        return Path(self.source).expanduser() if local and self.source != EMBEDDED else None
 
     @model_validator(mode="after")
     def _hub_models_are_pinned(self) -> "BaseModelSettings":

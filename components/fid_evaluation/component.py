@@ -13,6 +13,7 @@ def fid_evaluation(
     fraction: float,
     seed: int,
     settings: str,
+    digest: str,
     code: str,
     quality: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
@@ -27,6 +28,7 @@ def fid_evaluation(
         fraction: Fraction of the real data that the set was made from.
         seed: Seed of the samples drawn here.
         settings: The step's settings as JSON.
+        digest: Content digest of the Inception weights; empty where there are none.
         code: Digest of the step's code.
         quality: FID, KID, low-layer FID, diversity, adherence, each with its protocol.
         metrics: The finite ones.
@@ -40,7 +42,7 @@ def fid_evaluation(
         "components.fid_evaluation.evaluate:evaluate",
         name="fid_evaluation",
         label=f"fid_evaluation {percent(fraction)}",
-        settings=FIDSettings.read(settings),
+        settings=FIDSettings.read(settings, digest=digest),
         inputs={"dataset": dataset, "synthetic": synthetic, "judge": segmenter},
         output=quality,
         metrics=metrics,

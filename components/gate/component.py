@@ -22,6 +22,9 @@ def gate(
     photos: dsl.OutputPath(str),  # type: ignore[valid-type]
     fractions: dsl.OutputPath(str),  # type: ignore[valid-type]
     whole: dsl.OutputPath(str),  # type: ignore[valid-type]
+    model: dsl.OutputPath(str),  # type: ignore[valid-type]
+    start: dsl.OutputPath(str),  # type: ignore[valid-type]
+    inception: dsl.OutputPath(str),  # type: ignore[valid-type]
     decision: dsl.Output[dsl.Markdown],
 ) -> bool:
     """Say what the run is about, and end it at once where it would repeat the last one.
@@ -45,6 +48,9 @@ def gate(
         photos: Content digest of the photos.
         fractions: The fractions that are on, separated by commas.
         whole: The run's whole configuration as JSON.
+        model: Content digest of the base model's folder; empty for a pinned one.
+        start: Content digest of the file that segmenters start from; empty without one.
+        inception: Content digest of the Inception weights; empty where there are none.
         decision: What was decided and why.
 
     Returns:
@@ -64,6 +70,13 @@ def gate(
         config=config,
         schema=schema,
         package=package,
-        outputs={"photos": photos, "fractions": fractions, "whole": whole},
+        outputs={
+            "photos": photos,
+            "fractions": fractions,
+            "whole": whole,
+            "base_model": model,
+            "mask_rcnn": start,
+            "fid_evaluation": inception,
+        },
         page=decision.path,
     )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from components.data_versioning.settings import DataSettings
 from components.fraction import percent
+from components.gate.contents import contents
 from components.history import History, Note
 from components.progress import say
 from components.settings import sentences
@@ -78,8 +79,8 @@ class Decision:
 
 def configure(
     baked: str, schema: type, changes: Mapping[str, Any], switches: Mapping[float, bool]
-) -> tuple[str, tuple[float, ...]]:
-    """The configuration of this run and its fractions, checked before any work.
+) -> tuple[str, tuple[float, ...], dict[str, str]]:
+    """The configuration of this run, its fractions and its files, checked before any work.
 
     Args:
         baked: The configuration that the pipeline was compiled for, as JSON.
@@ -87,8 +88,12 @@ def configure(
         changes: Values of settings `step.field` that the pipeline's parameters replace.
         switches: Whether each fraction is on.
 
+    Returns:
+        The configuration as JSON, the fractions that are on, ascending, and the content digest of
+        the file that a step's settings name, by step (`contents`).
+
     Raises:
-        ValueError: If a value is out of range, or no fraction is on.
+        ValueError: If a value is out of range, no fraction is on, or a file is not there.
     """
     fields = json.loads(baked)
     for name, value in changes.items():
@@ -100,9 +105,14 @@ def configure(
         raise ValueError(f"all fractions are switched off: switch on at least one of {named}")
     fields["run"]["fractions"] = chosen
     try:
-        return schema.model_validate(fields).model_dump_json(), chosen  # type: ignore[attr-defined]
+        schema.model_validate(fields)  # type: ignore[attr-defined]
     except ValidationError as error:
         raise ValueError("; ".join(sentences(error))) from None
+    files = contents(fields)
+    for step, digest in files.items():
+        fields[step]["digest"] = digest
+    whole = schema.model_validate(fields).model_dump_json()  # type: ignore[attr-defined]
+    return whole, chosen, files
 
 
 def decide(

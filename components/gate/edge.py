@@ -47,7 +47,8 @@ def open_run(
         config: The baked configuration.
         schema: Its class.
         package: Digest of code and images.
-        outputs: Files for `photos`, `fractions` and `whole`.
+        outputs: Files for `photos`, `fractions` and `whole`, and for the content digest of the file
+            that a step's settings name, by step.
         page: File for the decision.
 
     Returns:
@@ -55,7 +56,7 @@ def open_run(
     """
     take()
     os.environ[LABEL] = "gate"
-    whole, fractions = configure(
+    whole, fractions, files = configure(
         config,
         named(schema),
         {**texts, **_pairs(changes)},
@@ -66,6 +67,8 @@ def open_run(
     Path(outputs["photos"]).write_text(decision.note.digest)
     Path(outputs["fractions"]).write_text(",".join(folder(one) for one in fractions))
     Path(outputs["whole"]).write_text(whole)
+    for step, digest in files.items():
+        Path(outputs[step]).write_text(digest)
     Path(page).write_text(decision.page(readme(__name__)), encoding="utf-8")
     if not os.environ.get(SPOOL):
         _log(decision)

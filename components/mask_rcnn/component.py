@@ -13,6 +13,7 @@ def mask_rcnn(
     seed: int,
     steps: int,
     settings: str,
+    digest: str,
     code: str,
     network: dsl.Output[dsl.Model],
     metrics: dsl.Output[dsl.Metrics],
@@ -27,6 +28,7 @@ def mask_rcnn(
         seed: Seed of the run; every repeat takes the next one.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        digest: Content digest of the file of weights to start from; empty without one.
         code: Digest of the step's code.
         network: The trained segmenter and its predictions.
         metrics: Scores on the validation part.
@@ -42,7 +44,7 @@ def mask_rcnn(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} {regime.replace('_', ' ')}, seed {seed}",
-        settings=MaskRCNNSettings.read(settings, steps=steps),
+        settings=MaskRCNNSettings.read(settings, steps=steps, digest=digest),
         inputs={"dataset": dataset} | ({} if regime == "real" else {"synthetic": synthetic}),
         output=network,
         metrics=metrics,
@@ -60,6 +62,7 @@ def judge(
     seed: int,
     steps: int,
     settings: str,
+    digest: str,
     code: str,
     network: dsl.Output[dsl.Model],
     page: dsl.Output[dsl.HTML],
@@ -74,6 +77,7 @@ def judge(
         seed: Seed of the training.
         steps: Optimiser steps; replaces that of the settings.
         settings: The step's settings as JSON.
+        digest: Content digest of the file of weights to start from; empty without one.
         code: Digest of the step's code.
         network: The trained segmenter and its predictions.
         page: Predictions on the validation part, for the UI.
@@ -86,7 +90,7 @@ def judge(
         "components.mask_rcnn.train:train",
         name="mask_rcnn",
         label=f"mask_rcnn {percent(fraction)} real, seed {seed}, the judge",
-        settings=MaskRCNNSettings.read(settings, steps=steps),
+        settings=MaskRCNNSettings.read(settings, steps=steps, digest=digest),
         inputs={"dataset": dataset},
         output=network,
         page=page,

@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 
 from components.fid_evaluation.weights import find_weights
-from components.mask_rcnn.settings import EMBEDDED
-from components.store import digest_file, digest_tree
+from components.gate.contents import contents
 from pipelines.config import OWN_COPY, Config
 from pipelines.overrides import BadSettings, override
 from pipelines.presets import preset
@@ -26,7 +25,6 @@ def configuration(chosen: argparse.Namespace) -> Config:
         if Path(base).is_dir():
             changes += [
                 f"base_model.source={Path(base).resolve()}",
-                f"base_model.digest={digest_tree(Path(base))}",
                 "base_model.revision=",
             ]
         else:
@@ -45,21 +43,12 @@ def _hub(base: str) -> list[str]:
 
 def _digests(config: Config) -> list[str]:
     """Digests of the files that the configuration names, so that their content decides."""
-    problems, changes = [], []
-    if config.mask_rcnn.weights not in ("", EMBEDDED):
-        path = Path(config.mask_rcnn.weights)
-        if path.is_file():
-            changes.append(f"mask_rcnn.digest={digest_file(path)}")
-        else:
-            problems.append(f"mask_rcnn.weights: there is no file {path}")
+    try:
+        known = contents(config.model_dump(mode="json"))
+    except ValueError as error:
+        raise BadSettings(str(error)) from error
+    changes = [f"{step}.digest={digest}" for step, digest in known.items() if digest]
     inception = find_weights(config.fid_evaluation)
     if inception.path is not None:
-        changes += [
-            f"fid_evaluation.weights={inception.path.resolve()}",
-            f"fid_evaluation.digest={inception.digest}",
-        ]
-    elif config.fid_evaluation.weights:
-        problems.append(f"fid_evaluation.weights: {inception.reason}")
-    if problems:
-        raise BadSettings("\n".join(problems))
+        changes.append(f"fid_evaluation.weights={inception.path.resolve()}")
     return changes

@@ -23,9 +23,9 @@ USABLE = 0.9
 
 FITTING = {
     STOCK: [Size(5, 6, 3), Size(3, 16, 3), Size(2, 16, 15), Size(1, 62, 9)],
-    RAISED: [Size(5, 8, 9), Size(7, 5, 6), Size(3, 16, 15), Size(1, 80, 30)],
+    RAISED: [Size(5, 8, 9), Size(6, 7, 6), Size(3, 18, 15), Size(1, 80, 30)],
 }
-BEYOND = {STOCK: Size(5, 8, 3), RAISED: Size(5, 11, 9)}
+BEYOND = {STOCK: Size(5, 8, 3), RAISED: Size(5, 10, 9)}
 
 
 def _times(one: Size) -> dict[str, int]:
@@ -82,8 +82,8 @@ def test_what_is_said_of_a_run_follows_from_its_tasks() -> None:
 
     assert said(1, 68, 3) == (88, False, False)
     assert said(1, 69, 3) == (89, True, False)
-    assert said(1, 110, 3) == (130, True, False)
-    assert said(1, 111, 3) == (131, False, True)
+    assert said(1, 108, 3) == (128, True, False)
+    assert said(1, 109, 3) == (129, False, True)
 
 
 def test_a_configuration_has_a_size() -> None:
@@ -101,10 +101,11 @@ def test_the_gate_checks_it_where_argo_keeps_the_run(package: Package) -> None:
 
 def test_infra_says_the_same_numbers() -> None:
     text = " ".join((PROJECT / "infra" / "README.md").read_text().split())
-    render = (PROJECT / "infra" / "kfp" / "render").read_text()
+    kfp = [one.read_text() for one in (PROJECT / "infra" / "kfp").rglob("*") if one.is_file()]
 
     assert f"more than some {STOCK} tasks" in text
     assert f"enough for some {RAISED} tasks" in text
     assert f"MAX_WORKFLOW_SIZE={MAX_WORKFLOW_SIZE}" in text
     assert Size(5, 8, 3).warning.rpartition(": ")[2] in text
-    assert re.findall(r'MAX_WORKFLOW_SIZE, value: "(\d+)"', render) == [str(MAX_WORKFLOW_SIZE)]
+    given = re.findall(r'MAX_WORKFLOW_SIZE,\s*value: "(\d+)"', "\n".join(kfp))
+    assert given == [str(MAX_WORKFLOW_SIZE)]

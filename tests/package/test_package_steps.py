@@ -1,15 +1,44 @@
 """What the compiled packages ask of a cluster, step by step."""
 
 import re
+from typing import Any
 
 import pytest
 from compiled import Package, Task
 
+from components.image import repository
 from pipelines import names
 from pipelines.profiles import PROFILES, Profile, Resources
 
 TRAININGS = ("dreambooth", "hypernetwork", "mask_rcnn", "judge")
 UNCACHED = {"gate", "publication", "final_status"}
+IMAGES = {
+    "gate": "data",
+    "placement": "data",
+    "data_versioning": "data",
+    "base_model": "data",
+    "driver_extraction": "data",
+    "plan": "data",
+    "synthetic_set": "data",
+    "iou_evaluation": "data",
+    "report": "data",
+    "publication": "data",
+    "final_status": "data",
+    "prior": "diffusion",
+    "dreambooth": "diffusion",
+    "hypernetwork": "diffusion",
+    "synthesis": "diffusion",
+    "mask_rcnn": "detection",
+    "judge": "detection",
+    "fid_evaluation": "detection",
+}
+FILES = {
+    "base_model": "model",
+    "mask_rcnn": "start",
+    "judge": "start",
+    "fid_evaluation": "inception",
+}
+"""Steps whose settings can name a file, and the gate's output with its content digest."""
 
 
 def profile_of(package: Package) -> Profile:
@@ -136,11 +165,12 @@ def test_gpu_keeps_everything_else_off_the_gpus(gpu: Package) -> None:
         assert selector(task) == {"labels": {names.POOL: "cpu"}}
 
 
-def _producer(package: Package, task: Task, value: dict[str, str]) -> dict[str, object]:
-    """The task whose output a platform field reads, followed out of the loops."""
+def _source(package: Package, task: Task, value: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """The task whose output a field reads, followed out of the loops, and the output's name."""
     if "taskOutputParameter" in value:
-        name = value["taskOutputParameter"]["producerTask"]
-        return dict(dict(package.dags())[task.within]["tasks"][name])
+        output = value["taskOutputParameter"]
+        made_by = dict(package.dags())[task.within]["tasks"][output["producerTask"]]
+        return dict(made_by), output["outputParameterKey"]
     channel = value["componentInputParameter"]
     within = task.within
     while True:
@@ -148,9 +178,9 @@ def _producer(package: Package, task: Task, value: dict[str, str]) -> dict[str, 
             for spec in dag["tasks"].values():
                 if spec["componentRef"]["name"] == within:
                     given = spec["inputs"]["parameters"][channel]
-                    if "taskOutputParameter" in given:
-                        name = given["taskOutputParameter"]["producerTask"]
-                        return dict(dag["tasks"][name])
+                    if output := given.get("taskOutputParameter"):
+                        made_by = dag["tasks"][output["producerTask"]]
+                        return dict(made_by), output["outputParameterKey"]
                     channel, within = given["componentInputParameter"], outer
                     break
             else:
@@ -176,8 +206,8 @@ def test_gpu_places_pods_by_the_run_s_parameters(
             chosen = task.kubernetes["nodeSelector"]["nodeSelectorJson"]
             (tolerated,) = task.kubernetes["tolerations"]
             for value in (chosen, tolerated["tolerationJson"]):
-                source = _producer(gpu, task, value)
-                given = source["inputs"]["parameters"]  # type: ignore[index]
+                source, _ = _source(gpu, task, value)
+                given = source["inputs"]["parameters"]
                 assert given["pool"]["runtimeValue"]["constant"] == pool
                 assert _from_parameter(given["node_pool"], "node_pool")
                 if spot:
@@ -190,8 +220,26 @@ def test_steps_that_act_outside_the_pipeline_are_never_cached(package: Package) 
     cached = {task.step for task in package.tasks if task.spec["cachingOptions"].get("enableCache")}
     uncached = {task.step for task in package.tasks} - cached
 
-    assert uncached >= UNCACHED
-    assert cached >= {"dreambooth", "hypernetwork", "synthesis", "mask_rcnn"}
+    assert uncached == UNCACHED
+    assert len(cached) >= 14
+
+
+def test_every_step_runs_in_the_image_of_its_packages(package: Package) -> None:
+    found = {
+        task.step: repository(task.container["image"]).rpartition("/")[2] for task in package.tasks
+    }
+
+    assert found == {step: IMAGES[step] for step in found}
+    assert found.keys() | {"placement"} == IMAGES.keys()
+
+
+def test_files_that_settings_name_enter_the_cache_by_their_content(package: Package) -> None:
+    """KFP knows a cached task by its parameters, and a path says nothing of what is there."""
+    for step, output in FILES.items():
+        for task in package.of(step):
+            source, key = _source(package, task, task.spec["inputs"]["parameters"]["digest"])
+            assert source["taskInfo"] == {"name": "gate"}
+            assert key == output
 
 
 def test_every_step_that_computes_finds_the_store(package: Package) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from components.fid_evaluation.weights import VARIABLE
 from components.final_status.close import close_run
 from components.final_status.webhook import WEBHOOK
 from components.gate.edge import open_run
@@ -22,11 +23,14 @@ from components.retry import PAUSE, TRIES
 from components.store import RECORD
 from components.task import RUN, SPOOL, STORE
 from pipelines.config import Config
+from pipelines.overrides import override
 from pipelines.presets import preset
 from pipelines.size import ClusterConfig
 
 CONFIG = preset("smoke")
 SECRET = "T0K3N/in/the/path"
+FILES = ("base_model", "mask_rcnn", "fid_evaluation")
+"""Steps whose settings can name a file."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,6 +46,7 @@ def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "MLFLOW_RUN_ID",
         "DEFECTORY_UI_URL",
         HOST,
+        VARIABLE,
     ):
         monkeypatch.delenv(name, raising=False)
 
@@ -53,6 +58,7 @@ class Opened:
     fractions: str
     config: dict[str, Any]
     page: str
+    files: dict[str, str]
 
 
 def _open(
@@ -68,7 +74,7 @@ def _open(
     skip: bool = True,
     schema: type = Config,
 ) -> Opened:
-    outputs = {name: str(folder / name) for name in ("photos", "fractions", "whole")}
+    outputs = {name: str(folder / name) for name in ("photos", "fractions", "whole", *FILES)}
     proceed = open_run(
         run=run, data=data, revision="", digest=digest,
         texts={"run.noun": "tile", "run.token": "sks"}, changes=changes, switches=switches,
@@ -79,7 +85,7 @@ def _open(
     written = {name: Path(path).read_text() for name, path in outputs.items()}
     return Opened(
         proceed, written["photos"], written["fractions"], json.loads(written["whole"]),
-        (folder / "page").read_text(),
+        (folder / "page").read_text(), {name: written[name] for name in FILES},
     )  # fmt: skip
 
 
@@ -183,6 +189,70 @@ def test_bad_parameters_are_told_at_the_gate(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         _open(tmp_path, "run", **bad)
+
+
+def test_another_content_of_a_file_that_settings_name_is_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package names files of the cluster by their paths alone, whoever replaces them."""
+    model = tmp_path / "model"
+    model.mkdir()
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "inception.pt"))
+    config = override(
+        CONFIG,
+        [
+            f"base_model.source={model}",
+            "hypernetwork.start=copy",
+            f"mask_rcnn.weights={tmp_path / 'start.safetensors'}",
+        ],
+    )
+    (tmp_path / "start.safetensors").write_text("start")
+    (model / "model_index.json").write_text("{}")
+    _succeed(tmp_path, "first", config=config)
+    before = _open(tmp_path, "second", config=config)
+
+    (tmp_path / "start.safetensors").write_text("another")
+    (model / "model_index.json").write_text("[]")
+    (tmp_path / "inception.pt").write_text("weights")
+    after = _open(tmp_path, "third", config=config)
+
+    assert not before.proceed
+    assert after.proceed
+    assert before.files["fid_evaluation"] == ""
+    assert all(after.files[step] and after.files[step] != before.files[step] for step in FILES)
+    assert {step: after.config[step]["digest"] for step in FILES} == after.files
+
+
+def test_files_that_are_not_there_end_the_run_at_the_gate_all_at_once(tmp_path: Path) -> None:
+    config = override(
+        CONFIG,
+        [
+            "base_model.source=/store/sd",
+            "hypernetwork.start=copy",
+            "mask_rcnn.weights=/store/start.safetensors",
+            "fid_evaluation.weights=/store/inception.pt",
+        ],
+    )
+
+    with pytest.raises(ValueError, match="base_model.source: there is no folder /store/sd") as told:
+        _open(tmp_path, "run", config=config)
+
+    assert "mask_rcnn.weights: there is no file /store/start.safetensors" in str(told.value)
+    assert "fid_evaluation.weights: /store/inception.pt is not a file" in str(told.value)
+
+
+def test_models_that_are_pinned_already_need_no_digest(tmp_path: Path) -> None:
+    hub = override(
+        CONFIG,
+        [
+            "base_model.source=owner/name",
+            f"base_model.revision={40 * 'a'}",
+            "hypernetwork.start=copy",
+        ],
+    )
+
+    assert _open(tmp_path, "embedded").files["base_model"] == ""
+    assert _open(tmp_path, "hub", config=hub).files["base_model"] == ""
 
 
 @dataclass

@@ -1,0 +1,76 @@
+"""What is in the files that a configuration names.
+
+Results are found again by content, never by path. So settings that name a file have a digest beside
+it. A package is compiled where nobody sees the files of the cluster; the gate, which is never taken
+from a cache, fills the digests in before anything looks for a result.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from components.base_model.settings import BaseModelSettings
+from components.fid_evaluation.settings import FIDSettings
+from components.fid_evaluation.weights import find_weights
+from components.mask_rcnn.settings import EMBEDDED, MaskRCNNSettings
+from components.store import digest_file, digest_tree
+
+
+def contents(steps: Mapping[str, Any]) -> dict[str, str]:
+    """Content digests of the files and folders that settings name.
+
+    A digest that is there already stays: the step compares it when it reads the file.
+
+    Args:
+        steps: The settings of every step as JSON has them, by its name.
+
+    Returns:
+        The digest of every step that can name a file; empty where it names none.
+
+    Raises:
+        ValueError: If a file or folder is not there, or is not the one of its digest; with a line
+            for every problem.
+    """
+    found, problems = {}, []
+    for step, digest in _DIGESTS.items():
+        if step in steps:
+            try:
+                found[step] = digest(steps[step])
+            except ValueError as error:
+                problems.append(f"{step}.{error}")
+    if problems:
+        raise ValueError("\n".join(problems))
+    return found
+
+
+def _model(values: Any) -> str:
+    settings = BaseModelSettings.model_validate(values)
+    folder = settings.folder
+    if folder is None or settings.digest:
+        return settings.digest
+    if not folder.is_dir():
+        raise ValueError(
+            f"source: there is no folder {folder}; a model of the hub is owner/name with its commit"
+        )
+    return digest_tree(folder)
+
+
+def _start(values: Any) -> str:
+    settings = MaskRCNNSettings.model_validate(values)
+    if settings.weights in ("", EMBEDDED) or settings.digest:
+        return settings.digest
+    path = Path(settings.weights)
+    if not path.is_file():
+        raise ValueError(f"weights: there is no file {path}")
+    return digest_file(path)
+
+
+def _inception(values: Any) -> str:
+    settings = FIDSettings.model_validate(values)
+    weights = find_weights(settings)
+    if settings.weights and weights.path is None:
+        raise ValueError(f"weights: {weights.reason}")
+    return weights.digest
+
+
+_DIGESTS = {"base_model": _model, "mask_rcnn": _start, "fid_evaluation": _inception}
