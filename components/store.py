@@ -138,6 +138,11 @@ class Store:
             slot.work.mkdir(parents=True, exist_ok=True)
         return slot
 
+    def found(self, step: str, key: str) -> Path | None:
+        """The finished result of a step; None where there is none."""
+        slot = Slot(self.path / step / key[:16])
+        return slot.result if slot.finished else None
+
 
 def key(
     code: str, settings: str, scalars: Mapping[str, object], inputs: Mapping[str, object]

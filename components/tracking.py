@@ -25,6 +25,10 @@ from components.store import RECORD
 from components.task import RUN
 
 EXPERIMENT = "defectory"
+KEY = "defectory.key"
+"""Tag with the digest of all that a step's result depends on."""
+
+KFP_TASK = "kfp.task_id"
 KFP_RUN = "kfp.pipeline_run_id"
 KFP_RUN_URL = "kfp.pipeline_run_url"
 """Tags by which KFP's plugin marks the pipeline's run."""
@@ -138,6 +142,12 @@ class Tracker:
             if one.info.run_id != but and self._is_below(one, run):
                 self.client.set_terminated(one.info.run_id, status)
 
+    def keys(self, run: str) -> set[str]:
+        """The keys of the steps that are logged below a run."""
+        experiment = self.client.get_run(run).info.experiment_id
+        found = self.client.search_runs([experiment], f"tags.`{PARENT}` = '{run}'")
+        return {one.data.tags.get(KEY, "") for one in found}
+
     def _is_below(self, one: Any, run: str) -> bool:
         above = one.data.tags.get(PARENT)
         while above and above != run:
@@ -162,7 +172,7 @@ class Tracker:
             result: The step's result folder, with its record.
             label: Name of the task, for people.
             reused: Whether the result comes from an earlier run.
-            task: The task's id in KFP.
+            task: The task's id in KFP; empty where no pod ran.
             parent: Id of the pipeline's run; None logs a run of its own.
             joined: Id of the run that KFP's plugin has made for this task; None makes one.
             counted: Whether the step's metrics are KFP metrics too, which the plugin logs.
@@ -174,12 +184,13 @@ class Tracker:
         tags = {
             "defectory.step": record.step,
             "defectory.label": label,
-            "defectory.key": record.key,
+            KEY: record.key,
             "defectory.digest": record.digest,
             "defectory.reused": str(reused).lower(),
             "defectory.data_digest": _data_digest(record),
-            "kfp.task_id": task,
         }
+        if task:
+            tags[KFP_TASK] = task
         if revision:
             tags[GIT_REVISION] = revision
         settings = {**record.settings, **record.scalars}
@@ -279,6 +290,30 @@ def begin(pipeline_run: str, *, tags: Mapping[str, str], params: Mapping[str, An
         tracker.params(run, params)
 
     _told(open_run)
+
+
+def add(pipeline_run: str, results: Mapping[str, Path]) -> None:
+    """Log the steps of a pipeline run that no task of it has logged.
+
+    KFP runs no pod where it takes a task from its cache. Its MLflow plugin logs such tasks itself.
+
+    Args:
+        pipeline_run: Id of the run in KFP.
+        results: The result folders of the run's steps, with their records, by their keys.
+    """
+
+    def log_missing(tracker: Tracker) -> None:
+        run = tracker.ensure(pipeline_run)
+        known = tracker.keys(run)
+        for key, result in results.items():
+            if key not in known:
+                label = read_record(result).label
+                tracker.step(
+                    result, label=label, reused=True, task="", parent=run, revision=_revision()
+                )
+
+    if JOINED not in os.environ:
+        _told(log_missing)
 
 
 def keep(pipeline_run: str, files: Iterable[Path]) -> None:

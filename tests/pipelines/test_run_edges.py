@@ -97,7 +97,18 @@ def _report(folder: Path) -> Path:
     (folder / "report").mkdir(exist_ok=True)
     (folder / "report" / "report.html").write_text("<html></html>")
     (folder / "report" / "summary.json").write_text("{}")
+    _record(folder / "report", step="report", label="report", key="report")
     return folder / "report"
+
+
+def _record(folder: Path, **known: object) -> None:
+    record = {
+        "step": "dreambooth", "label": "dreambooth 10 %", "key": "k", "digest": "d",
+        "settings": {"steps": 2}, "scalars": {"seed": 0}, "inputs": {}, "metrics": {"loss": 0.5},
+        "curves": {"loss": [[1, 0.7], [2, 0.5]]}, "warnings": [], "seconds": 1.0,
+        "continued": False, "memory": 1, "device_memory": 0, "packages": "", "lineage": [],
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(record | known))
 
 
 def _succeed(folder: Path, run: str, **what: Any) -> None:
@@ -500,13 +511,7 @@ def test_a_run_that_ended_at_the_gate_is_a_success_with_a_reference(
 
 def _result(folder: Path) -> Path:
     (folder / "preview").mkdir(parents=True)
-    record = {
-        "step": "dreambooth", "label": "dreambooth 10 %", "key": "k", "digest": "d",
-        "settings": {"steps": 2}, "scalars": {"seed": 0}, "inputs": {}, "metrics": {"loss": 0.5},
-        "curves": {"loss": [[1, 0.7], [2, 0.5]]}, "warnings": [], "seconds": 1.0,
-        "continued": False, "memory": 1, "device_memory": 0, "packages": "", "lineage": [],
-    }  # fmt: skip
-    (folder / RECORD).write_text(json.dumps(record))
+    _record(folder)
     return folder
 
 
@@ -555,6 +560,40 @@ def test_a_task_without_a_run_of_its_own_becomes_a_child_of_the_pipeline_s(
     assert child.info.run_name == "dreambooth 10 %"
     assert child.data.params["steps"] == "2"
     assert child.data.metrics["loss"] == 0.5
+
+
+def test_steps_that_kfp_took_from_its_cache_are_logged_when_all_is_done(
+    client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from components.tracking import log
+
+    _open(tmp_path, "cached")
+    monkeypatch.setenv(RUN, "cached")
+    report = _report(tmp_path)
+    lineage = []
+    for label in ("told", "cached", "lost"):
+        result = tmp_path / "store" / "dreambooth" / label / "result"
+        if label != "lost":
+            (result / "preview").mkdir(parents=True)
+            _record(result, key=label, label=label)
+        lineage.append(json.loads((tmp_path / "report" / RECORD).read_text())
+                       | {"step": "dreambooth", "key": label, "label": label})  # fmt: skip
+    _record(report, step="report", label="report", key="report", lineage=lineage)
+    log(tmp_path / "store" / "dreambooth" / "told" / "result",
+        label="told", reused=False, task="t", counted=True)  # fmt: skip
+
+    for _ in range(2):  # a second try of the task adds nothing
+        publish("cached", report, tmp_path / "published")
+
+    parent = _run_of(client, "cached")
+    children = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
+    )
+    assert {one.info.run_name: one.data.tags["defectory.reused"] for one in children} == {
+        "told": "false", "cached": "true",
+    }  # fmt: skip
+    assert len(children) == 2
+    assert {one.info.run_name: one.data.metrics["loss"] for one in children}["cached"] == 0.5
 
 
 def test_tasks_that_the_plugin_has_forgotten_are_ended_with_the_run(
