@@ -54,7 +54,6 @@ from components.store import (
 )
 from components.viewer import page as page_of
 from components.viewer import readme
-from components.viewer import table as table_of
 from components.warm import Call, Done, perform, perform_warm
 
 STORE = "DEFECTORY_STORE"
@@ -108,7 +107,6 @@ def run(
     label: str = "",
     metrics: Any | None = None,
     page: Any | None = None,
-    table: Any | None = None,
     scalars: Mapping[str, Any] | None = None,
     places: Mapping[str, Path] | None = None,
     patient: bool = False,
@@ -130,7 +128,6 @@ def run(
         label: Name of this task for people; the step's name by default.
         metrics: KFP metrics artifact that receives the numbers.
         page: KFP HTML artifact that receives the step's page, or its pictures, and its README.
-        table: KFP Markdown artifact that receives the numbers as a table, and the step's README.
         scalars: The step's other parameters.
         places: Folders whose content one of the scalars already identifies.
         patient: Whether other tasks that wait to compute go first (`components.lanes`).
@@ -170,7 +167,8 @@ def run(
             said = f"done in {seconds:.1f} s"
             slot.finish(asdict(work.record(slot.work, done, seconds, continued)))
         _hand_over(slot, output, metrics, label, reused)
-        _show(slot.result, label, work.module, page, table)
+        if page is not None:
+            _show(slot.result, label, work.module, page)
     say(said)
 
 
@@ -260,13 +258,10 @@ def _computed(call: Call) -> tuple[Done, float]:
         raise
 
 
-def _show(result: Path, label: str, module: str, page: Any | None, table: Any | None) -> None:
+def _show(result: Path, label: str, module: str, page: Any) -> None:
     record = read_record(result)
-    shown = (label, record.metrics, record.warnings, readme(module))
-    if page is not None:
-        Path(page.path).write_text(page_of(result, *shown), encoding="utf-8")
-    if table is not None:
-        Path(table.path).write_text(table_of(*shown), encoding="utf-8")
+    text = page_of(result, label, record.metrics, record.warnings, readme(module))
+    Path(page.path).write_text(text, encoding="utf-8")
 
 
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:

@@ -17,7 +17,7 @@ def fid_evaluation(
     code: str,
     quality: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-    table: dsl.Output[dsl.Markdown],
+    page: dsl.Output[dsl.HTML],
 ):
     """Score a synthetic set: distance to real photos, diversity, adherence to its masks.
 
@@ -32,7 +32,7 @@ def fid_evaluation(
         code: Digest of the step's code.
         quality: FID, KID, low-layer FID, diversity, adherence, each with its protocol.
         metrics: The finite ones.
-        table: The numbers as a table, for the UI.
+        page: The best and the worst images and the numbers, for the UI.
     """
     from components.fid_evaluation.settings import FIDSettings
     from components.fraction import percent
@@ -46,7 +46,7 @@ def fid_evaluation(
         inputs={"dataset": dataset, "synthetic": synthetic, "judge": segmenter},
         output=quality,
         metrics=metrics,
-        table=table,
+        page=page,
         scalars={"fraction": float(fraction), "seed": seed},
         code=code,
     )

@@ -15,7 +15,7 @@ def iou_evaluation(
     code: str,
     scores: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
-    table: dsl.Output[dsl.Markdown],
+    page: dsl.Output[dsl.HTML],
 ):
     """Score the segmenters of one fraction on the held-out test part.
 
@@ -28,7 +28,7 @@ def iou_evaluation(
         code: Digest of the step's code.
         scores: mAP, IoU and Hausdorff distance with intervals, per class and overall.
         metrics: The overall numbers of every regime, means over the seeds.
-        table: The same as a table, for the UI.
+        page: Pictures of its decisions and the numbers, for the UI.
     """
     from components.fraction import percent
     from components.iou_evaluation.settings import IoUSettings
@@ -42,7 +42,7 @@ def iou_evaluation(
         inputs={"dataset": dataset, "networks": networks},
         output=scores,
         metrics=metrics,
-        table=table,
+        page=page,
         scalars={"fraction": float(fraction), "seed": seed},
         code=code,
     )

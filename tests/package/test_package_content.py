@@ -22,6 +22,11 @@ from pipelines.presets import preset
 from pipelines.profiles import PROFILES
 
 SCALARS = {"STRING", "NUMBER_INTEGER", "NUMBER_DOUBLE", "BOOLEAN"}
+DRAWING = ("data_versioning", "base_model", "driver_extraction", "prior", "judge", "dreambooth",
+           "hypernetwork", "plan", "synthesis", "synthetic_set", "mask_rcnn", "iou_evaluation",
+           "fid_evaluation", "report")  # fmt: skip
+"""Steps that leave pictures for people."""
+
 HEAVY = ("torch", "torchvision", "diffusers", "transformers", "mlflow", "dvc", "cv2", "pandas",
          "matplotlib", "scipy", "numpy")  # fmt: skip
 
@@ -81,6 +86,18 @@ def test_every_task_has_something_to_look_at_in_the_ui(package: Package) -> None
         kinds = {one["artifactType"]["schemaTitle"] for one in made}
 
         assert kinds & {"system.HTML", "system.Markdown"}, task.name
+
+
+def test_steps_that_draw_show_it_in_the_ui(package: Package) -> None:
+    """A page has pictures, the UI's Markdown has none."""
+    looked_at = 0
+    for step in DRAWING:
+        for task in package.of(step):
+            made = task.component["outputDefinitions"]["artifacts"]
+            assert made["page"]["artifactType"]["schemaTitle"] == "system.HTML", task.name
+            looked_at += 1
+
+    assert looked_at == len(DRAWING)
 
 
 def test_programs_are_calls_into_the_package_of_the_image(package: Package) -> None:

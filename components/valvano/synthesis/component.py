@@ -19,7 +19,7 @@ def plan(
     code: str,
     planned: dsl.Output[dsl.Dataset],
     metrics: dsl.Output[dsl.Metrics],
-    table: dsl.Output[dsl.Markdown],
+    page: dsl.Output[dsl.HTML],
 ) -> list[int]:
     """Decide every synthetic image before any is drawn.
 
@@ -36,7 +36,7 @@ def plan(
         code: Digest of the step's code.
         planned: One row an image: photo, augmentation, mask, placement, class, prompt, seed.
         metrics: Coverage of the plan.
-        table: Coverage of the plan as a table, for the UI.
+        page: Some of the planned masks, and the plan's coverage, for the UI.
 
     Returns:
         Numbers of the shards, from 0, to loop over.
@@ -53,7 +53,7 @@ def plan(
         inputs={"dataset": dataset, "drivers": drivers},
         output=planned,
         metrics=metrics,
-        table=table,
+        page=page,
         scalars={"fraction": float(fraction), "token": token, "seed": seed},
         code=code,
     )
@@ -72,7 +72,7 @@ def synthesis(
     settings: str,
     code: str,
     images: dsl.Output[dsl.Dataset],
-    table: dsl.Output[dsl.Markdown],
+    page: dsl.Output[dsl.HTML],
 ):
     """Draw one shard of the plan.
 
@@ -87,7 +87,7 @@ def synthesis(
         settings: The step's settings as JSON.
         code: Digest of the step's code.
         images: The shard's images.
-        table: How many they are, for the UI.
+        page: Some of the images, and how many they are, for the UI.
     """
     from components.fraction import fraction_of, percent
     from components.task import run
@@ -106,7 +106,7 @@ def synthesis(
             "control": control,
         },
         output=images,
-        table=table,
+        page=page,
         scalars={"shard": int(shard), "shards": int(shards)},
         code=code,
     )
