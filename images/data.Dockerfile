@@ -43,11 +43,13 @@ FROM packages AS project
 USER 0
 COPY . .
 # The sample photos and the embedded model leave DVC's store: a task has no network to count on.
-RUN python images/materialise.py && rm -r images requirements.lock && python -m compileall -q .
+# Files have the modes of the checkout, in which a strict umask lets nobody but its owner read.
+RUN python images/materialise.py && rm -r images requirements.lock && python -m compileall -q . \
+    && chmod -R u=rwX,go=rX .
 
 FROM packages
 COPY --from=project /opt/defectory /opt/defectory
-ARG SOURCE=defectory
+ARG SOURCE=""
 ARG REVISION=unknown
 ARG VERSION=unknown
 # Steps tell it to MLflow.

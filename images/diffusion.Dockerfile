@@ -34,7 +34,7 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
     /build/install
 COPY --from=project /opt/defectory /opt/defectory
 USER 65532:0
-ARG SOURCE=defectory
+ARG SOURCE=""
 ARG REVISION=unknown
 ARG VERSION=unknown
 # Steps tell it to MLflow.

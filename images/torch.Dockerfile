@@ -1,4 +1,6 @@
-# The ground that the diffusion and the detection image stand on, so that both share one torch.
+# The ground that the diffusion and the detection image stand on, so that both share one torch. It
+# has no labels of its own: it holds none of the project's code, is the same for many commits, and
+# is given to nobody but in those two, which say what they are.
 ARG BASE=python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637cecc392d97f980d4fec56b
 
 FROM ${BASE} AS uv

@@ -1,8 +1,8 @@
 """The containers of `defectory run --runner docker`: the same DAG, a container a task.
 
 KFP's DockerRunner shows a task nothing but KFP's own folder. The store, the notices, the photos
-and the files that the configuration names are therefore mounted too, each at the path that it has
-on this machine, so that nothing that a task says of a path has to be translated.
+and what the configuration needs of this machine (shown.py) are therefore mounted too, each at the
+path that it has here.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.base_model.settings import EMBEDDED
 from components.image import SETS, image
 from pipelines.config import Config
 from pipelines.machine import accelerated
+from pipelines.shown import check_open, shown
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -26,8 +26,6 @@ _LABEL = "dev.defectory.run"
 _SHARED_MEMORY = "2g"
 _PATIENCE = 5.0
 _PAUSE = 0.5
-_HANDED_ON = ("HF_", "HUGGING_FACE_", "OMP_", "MKL_", "AWS_")
-_PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
 
 
 class EngineFailed(Exception):
@@ -36,6 +34,7 @@ class EngineFailed(Exception):
 
 @contextlib.contextmanager
 def containers(
+    config: Config,
     out: Path,
     writable: Sequence[Path],
     readable: Sequence[Path],
@@ -43,10 +42,11 @@ def containers(
 ) -> Iterator["DockerRunner"]:
     """Give a runner whose containers end with this context, however it ends.
 
-    They run as the user who calls, on a root file system that cannot be written, with all GPUs of
-    the machine.
+    They run as the user who calls, without capabilities, on a root file system that cannot be
+    written, with all GPUs of the machine.
 
     Args:
+        config: The run's configuration; what it needs of this machine is mounted too.
         out: The run's folder, by which its containers are known.
         writable: Existing folders that tasks write to.
         readable: Existing files and folders that tasks only read.
@@ -54,10 +54,15 @@ def containers(
 
     Raises:
         EngineFailed: If there is no engine or no image, or if a container cannot be started.
+        NotShown: If something of this machine cannot be shown to them.
     """
     import docker
     from kfp import local
 
+    seen = shown(config, os.environ)
+    writable, readable = [*writable, *seen.writable], [*readable, *seen.readable]
+    check_open(writable, write=True)
+    check_open(readable, write=False)
     with contextlib.closing(_client()) as client:
         try:
             _check_images(client)
@@ -71,10 +76,11 @@ def containers(
                         *_mounts(writable, read_only=False),
                         *_mounts(readable, read_only=True),
                     ],
-                    environment=_handed_on(os.environ) | dict(environment),
+                    environment={**seen.environment, **environment},
                     user=f"{os.getuid()}:{os.getgid()}",
                     group_add=[str(group) for group in os.getgroups()],
                     labels={_LABEL: str(out)},
+                    cap_drop=["ALL"],
                     read_only=True,
                     tmpfs={"/tmp": "exec,mode=1777"},  # noqa: S108
                     security_opt=["no-new-privileges"],
@@ -88,13 +94,6 @@ def containers(
             raise EngineFailed(
                 _advice(str(getattr(error, "explanation", None) or error))
             ) from error
-
-
-def named_files(config: Config) -> list[Path]:
-    """Files and folders of this machine that a configuration names."""
-    named = [config.mask_rcnn.weights, config.fid_evaluation.weights, config.base_model.source]
-    files = [Path(one).expanduser() for one in named if one not in ("", EMBEDDED)]
-    return [one for one in files if one.exists()]
 
 
 def _client() -> "DockerClient":
@@ -199,14 +198,6 @@ def _mounts(paths: Sequence[Path], *, read_only: bool) -> list[Any]:
         Mount(target=str(path), source=str(path), type="bind", read_only=read_only)
         for path in dict.fromkeys(path.resolve() for path in paths)
     ]
-
-
-def _handed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in environment.items()
-        if name.startswith(_HANDED_ON) or name.lower() in _PROXIES
-    }
 
 
 def _accelerators() -> list[Any]:

@@ -63,18 +63,20 @@ def write(chosen: argparse.Namespace, out: Path) -> None:
         Refusal: With all problems.
     """
     from pipelines import names
+    from pipelines.images.reach import unreachable
     from pipelines.package import BadPackage, write_package
     from pipelines.profiles import PROFILES
     from pipelines.size import size
 
     profile = PROFILES[chosen.profile]
+    warnings = [unreachable(profile)]
     config = _configuration(chosen, chosen.preset or profile.preset)
     try:
         write_package(config, profile, out, chosen.data or names.SAMPLE, chosen.revision)
     except BadPackage as error:
         raise Refusal(str(error)) from error
-    if warning := size(config).warning:
-        sys.stderr.write(f"{warning}\n")
+    warnings.append(size(config).warning)
+    sys.stderr.write("".join(f"{warning}\n" for warning in warnings if warning))
 
 
 def _configuration(chosen: argparse.Namespace, preset_name: str) -> "Config":

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.commands.compile import add_package, write
 from pipelines.commands.options import add_connection
+from pipelines.refusal import Refusal
 
 EXAMPLES = """\
 examples:
@@ -23,7 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What the command takes."""
     parser.description = (
         "Compiles the pipeline and uploads it as a version that is named by the git revision. "
-        "Every profile has a pipeline of its own on the server."
+        "Every profile has a pipeline of its own on the server. The images must have been built, "
+        "and pushed where the cluster's nodes pull them."
     )
     parser.epilog = EXAMPLES
     add_package(parser)
@@ -46,9 +48,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Compile, and upload what is not there yet."""
+    from pipelines.images.reach import unreachable
     from pipelines.operator.access import access
     from pipelines.operator.naming import version_name
+    from pipelines.profiles import PROFILES
 
+    if why := unreachable(PROFILES[chosen.profile]):
+        raise Refusal(why)
     connection = access(chosen)
     with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
         package = Path(folder) / "defectory.yaml"

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from components.image import SETS
-from pipelines.refusal import SERVER, Refusal
+from components.image import SETS, unbuilt
+from pipelines.refusal import Refusal
 
 EXAMPLES = """\
 examples:
@@ -69,27 +69,40 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(chosen: argparse.Namespace) -> int:
     """Build or list."""
-    from pipelines.images import Build, ImagesFailed, build, listing
-
     if chosen.what == "list":
-        sys.stdout.write("".join(f"{line}\n" for line in listing()))
-        return 0
-    try:
-        built = build(
-            Build(
-                only=[one for one in SETS if not chosen.only or one in chosen.only],
-                registry=chosen.registry,
-                push=chosen.push,
-                base=chosen.base,
-                detectron2=chosen.detectron2,
-                network=chosen.network,
-                pip=chosen.pip,
-                certificates=chosen.certificates,
-            )
+        return _list()
+
+    from pipelines.images.build import Build, build
+
+    built = build(
+        Build(
+            only=[one for one in SETS if not chosen.only or one in chosen.only],
+            registry=chosen.registry,
+            push=chosen.push,
+            base=chosen.base,
+            detectron2=chosen.detectron2,
+            network=chosen.network,
+            pip=chosen.pip,
+            certificates=chosen.certificates,
         )
-    except ImagesFailed as error:
-        raise Refusal(str(error), SERVER) from error
+    )
     for dependencies, one in built.items():
         name = f"{one.reference}@{one.digest}" if one.digest else one.reference
         sys.stdout.write(f"{dependencies}  {name}  {one.id}  {one.size / 1e6:.0f} MB\n")
+    return 0
+
+
+def _list() -> int:
+    from pipelines.images.listing import listing
+
+    try:
+        lines, missing = listing(), unbuilt()
+    except ValueError as error:
+        raise Refusal(str(error)) from error
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if missing:
+        sys.stderr.write(
+            f"no build of {', '.join(missing)} is on record: these are no images yet, only names; "
+            "`defectory images build` builds them\n"
+        )
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from components.image import unbuilt
 from pipelines.commands.options import PRESETS, add_configuration
 from pipelines.refusal import Refusal
 
@@ -117,17 +118,21 @@ def _bad_paths(chosen: argparse.Namespace) -> list[str]:
     base = chosen.base_model
     if base and base.startswith((".", "/", "~")) and not Path(base).expanduser().is_dir():
         problems.append(f"--base-model {base}: there is no such folder")
+    try:
+        unbuilt()
+    except ValueError as error:
+        problems.append(str(error))
     return problems
 
 
 def _check_base(settings: "BaseModelSettings") -> None:
     """Refuse a folder that is no base model; what comes from elsewhere is checked by its step."""
-    if not settings.digest and not settings.source.startswith(("/", ".", "~")):
+    if settings.folder is None:
         return
     from components.base_model.folder import check
 
     try:
-        check(Path(settings.source).expanduser())
+        check(settings.folder)
     except ValueError as error:
         raise Refusal(str(error)) from error
 

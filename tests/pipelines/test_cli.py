@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ import pytest
 
 from pipelines.cli import COMMANDS
 
+PROJECT = Path(__file__).resolve().parents[2]
 HEAVY = {
     "torch",
     "kfp",
@@ -118,6 +120,39 @@ def test_compiling_writes_a_package_and_leaves_nothing_beside_it(tmp_path: Path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["package.yaml"]
     assert "skip_unchanged" in (tmp_path / "package.yaml").read_text()
+
+
+def test_compiling_warns_of_images_that_a_cluster_would_not_get(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(reference: str, *names: str) -> str:
+        record = {one: {"reference": reference.format(one), "digest": None} for one in names}
+        (tmp_path / "built.json").write_text(json.dumps(record))
+        monkeypatch.setenv("DEFECTORY_IMAGES", str(tmp_path / "built.json"))
+        done = _defectory("compile", "--profile", "gpu", "-o", str(tmp_path / "package.yaml"))
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    sets = ("data", "diffusion", "detection")
+    assert "no build of data, diffusion, detection is on record" in said("")
+    assert "names without a registry" in said("defectory/{}:0.1.0-1", *sets)
+    assert said("registry.example/defectory/{}:0.1.0-1", *sets) == ""
+
+
+@pytest.mark.parametrize("command", [("run",), ("compile", "--profile", "kind", "-o", "x.yaml")])
+def test_a_record_of_images_that_is_not_there_is_told(
+    command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    monkeypatch.setenv("DEFECTORY_IMAGES", "gone.json")
+
+    done = _defectory(*command)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "DEFECTORY_IMAGES names gone.json, which is not there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_cannot_be_compiled_is_told_all_at_once(tmp_path: Path) -> None:

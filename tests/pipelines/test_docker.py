@@ -10,6 +10,9 @@ from docker.models.containers import ContainerCollection
 
 from components.image import SETS, image
 from pipelines.docker import EngineFailed, containers
+from pipelines.presets import preset
+
+CONFIG = preset("smoke")
 
 
 class Engine:
@@ -81,7 +84,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Engine:
 def test_a_container_that_is_gone_when_it_is_looked_at_does_not_matter(
     engine: Engine, tmp_path: Path
 ) -> None:
-    with containers(tmp_path, [tmp_path], [], {}):
+    with containers(CONFIG, tmp_path, [tmp_path], [], {}):
         assert engine.there == {"vanishing": False}, "what a killed run left is removed"
         engine.there["new"] = True
 
@@ -95,12 +98,12 @@ def test_an_engine_that_fails_before_the_run_is_told(
     engine.failing = failing
 
     with pytest.raises(EngineFailed, match="no space left on device"):
-        containers(tmp_path, [tmp_path], [], {}).__enter__()
+        containers(CONFIG, tmp_path, [tmp_path], [], {}).__enter__()
 
 
 def test_an_engine_that_fails_after_the_run_is_told(engine: Engine, tmp_path: Path) -> None:
     with (
         pytest.raises(EngineFailed, match="no space left on device"),
-        containers(tmp_path, [tmp_path], [], {}),
+        containers(CONFIG, tmp_path, [tmp_path], [], {}),
     ):
         engine.failing = "containers"

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from components.image import BUILT
-from pipelines import images
-from pipelines.images import Build, ImagesFailed, build
+from pipelines.images import recipes
+from pipelines.images.about import project_version
+from pipelines.images.build import Build, build
+from pipelines.images.engine import ImagesFailed
 
 ENGINE = """#!/bin/sh
 case "$1" in
@@ -75,7 +77,7 @@ def test_an_image_keeps_its_name_where_the_engine_keeps_images_in_containerd(
     assert first.id == "sha256:fedcba9876543210"
     assert first.reference.endswith("-fedcba987654")
     names = {path.name for path in tools.glob("docker.own.example_*_diffusion:*")}
-    plain = f"docker.own.example_defectory_diffusion:{images.project_version()}"
+    plain = f"docker.own.example_defectory_diffusion:{project_version()}"
     assert names == {f"docker.{first.reference.replace('/', '_')}", plain}
 
     # A builder that gives the engine nothing: what an earlier build left is not taken for it.
@@ -100,7 +102,7 @@ def detectron2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "recipes" / "detection.Dockerfile").write_text(
         f"ARG DETECTRON2_REVISION={done.stdout.strip()}\n"
     )
-    monkeypatch.setattr(images, "FOLDER", tmp_path / "recipes")
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path / "recipes")
     return folder
 
 
