@@ -1,161 +1,27 @@
 # shellcheck shell=bash
-# What infra/kind/up and infra/minikube/up do alike once there is a cluster. Sourced, not run.
-# The script that sources it sets `context` (of kubectl) and `node` (the container that is the node).
-# shellcheck source=common.sh
-. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+# What infra/kind/up and infra/minikube/up do alike once there is a cluster: KFP, MLflow, the pipeline.
+# Sourced, not run. The script that sources it sets `context` (of kubectl) and `node` (the container that
+# is the node).
+# shellcheck source=settings.sh
+. "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+# shellcheck source=needs.sh
+. "$infra/lib/needs.sh"
+# shellcheck source=wait.sh
+. "$infra/lib/wait.sh"
+# shellcheck source=images.sh
+. "$infra/lib/images.sh"
+# shellcheck source=cluster.sh
+. "$infra/lib/cluster.sh"
+# shellcheck source=load.sh
+. "$infra/lib/load.sh"
 
-k() { kubectl --context "${context:?}" --request-timeout=60s "$@"; }
-
-# inside NAMESPACE WORKLOAD COMMAND...: a command in a pod, with this one's standard input. kubectl
-# bounds the request that starts it, not how long it runs.
-inside() {
-  local namespace=$1 workload=$2
-  shift 2
-  timeout 60 kubectl --context "${context:?}" --request-timeout=60s -n "$namespace" exec -i "$workload" -- "$@"
-}
-
-# What a person would look at first when something does not come up.
-diagnose() {
-  echo '--- pods that are not ready'
-  k get pods -A | awk 'NR == 1 || ($4 != "Completed" && split($3, n, "/") && n[1] != n[2])'
-  echo '--- the latest warnings'
-  k get events -A --field-selector type=Warning --sort-by=.lastTimestamp | tail -n 15
-}
-
-# unavailable NAMESPACE KIND...: names of workloads whose pods are not all there in their last form.
-unavailable() {
-  local namespace=$1 kind
-  shift
-  for kind in "$@"; do
-    k -n "$namespace" get "$kind" --no-headers -o custom-columns='N:.metadata.name,W:.spec.replicas,A:.status.availableReplicas,U:.status.updatedReplicas,G:.metadata.generation,O:.status.observedGeneration' |
-      awk '$2 > 0 && ($2 != $3 || $2 != $4) || $5 != $6 { print $1 }'
-  done
-}
-
-unready_nodes() {
-  k get nodes --no-headers | awk '{ n++ } $2 !~ /^Ready/ { print $1 } END { if (!n) print "all nodes" }'
-}
-
-unestablished() {
-  k get crds -o custom-columns='N:.metadata.name,E:.status.conditions[?(@.type=="Established")].status' --no-headers |
-    awk '$2 != "True" { print $1 }'
-}
-
-# A claim waits for its first pod on some clusters, so only what can never come is named.
-lost_claims() {
-  k get persistentvolumeclaims -A --no-headers | awk '$3 == "Lost" { print $2 }'
-}
-
-# apply WHAT: manifests from standard input; what somebody changed by hand is set right.
-apply() {
-  local manifests tries=0
-  manifests=$(cat)
-  until k apply --server-side --force-conflicts --field-manager=defectory -f - <<<"$manifests" >"$scratch/applied" 2>&1; do
-    tries=$((tries + 1))
-    [ $tries -lt 5 ] || fail "$1 cannot be applied: $(tail -n 5 "$scratch/applied")"
-    say "  the API server refused $1, tries again: $(tail -n 1 "$scratch/applied" | cut -c1-200)"
-    sleep 10
-  done
-  say "applied $1: $(grep -c serverside-applied "$scratch/applied") objects"
-}
-
-chance() { head -c 64 /dev/urandom | base64 | tr -dc 'a-zA-Z0-9' | cut -c1-"$1"; }
-
-# secret NAMESPACE NAME KEY=LENGTH...: random values, made once and never again.
-secret() {
-  local namespace=$1 name=$2 key
-  shift 2
-  if [ -n "$(k -n "$namespace" get secret "$name" --ignore-not-found -o name)" ]; then return; fi
-  {
-    printf 'apiVersion: v1\nkind: Secret\nmetadata: {name: %s, namespace: %s}\nstringData:\n' "$name" "$namespace"
-    for key in "$@"; do printf '  %s: "%s"\n' "${key%=*}" "$(chance "${key#*=}")"; done
-  } | k create -f - >/dev/null
-  say "made the secret $namespace/$name"
-}
-
-secret_value() { k -n "$1" get secret "$2" -o "jsonpath={.data.$3}" | base64 -d; }
-
-# load REFERENCE...: images that Docker has here, straight into the node's containerd. `kind load` and
-# `minikube image load` write them to a file first, some 9 GB, on some machines into memory. And where
-# Docker keeps its images in containerd, as new installations do, what it saves names every platform of
-# an image and has one: kind fails over those that are missing (its issue 3795), and minikube ends well
-# whatever it could not load.
-load() {
-  local snapshotter
-  # Not everywhere containerd's default: on some file systems kind takes another.
-  snapshotter=$(docker exec "${node:?}" containerd config dump 2>/dev/null |
-    sed -nE "s/^ *snapshotter = ['\"]([a-z-]+)['\"]\$/\1/p" | sed -n 1p)
-  # Some 9 GB, which takes minutes: how far it is can be read off the process that sends them.
-  local saving importing told=$SECONDS ended=0
-  rm -f "$scratch/images"
-  mkfifo "$scratch/images"
-  docker save "$@" >"$scratch/images" &
-  saving=$!
-  docker exec --privileged -i "$node" ctr --namespace=k8s.io images import \
-    --digests ${snapshotter:+--snapshotter="$snapshotter"} - <"$scratch/images" >/dev/null &
-  importing=$!
-  while kill -0 $importing 2>/dev/null; do
-    if ((SECONDS - told >= 20)); then
-      told=$SECONDS
-      say "  $(sent "$saving")"
-    fi
-    sleep 1
-  done
-  wait $saving || ended=$?
-  wait $importing || ended=$?
-  return $ended
-}
-
-# sent PROCESS: what a process has written so far.
-sent() {
-  if [ -r "/proc/$1/io" ]; then
-    awk '$1 == "wchar:" { printf "%.1f GB sent\n", $2 / 1e9 }' "/proc/$1/io"
-  else
-    echo 'all sent, the node unpacks'
-  fi
-}
-
-# on_nodes REFERENCE: whether the node has an image.
-on_nodes() { docker exec "${node:?}" crictl inspecti "$1" >/dev/null 2>&1; }
-
-absent() {
-  local reference
-  for reference in "$@"; do
-    on_nodes "$reference" || echo "$reference"
-  done
-}
-
-# Ours must be brought to the node, unless a registry has them: all at once, because they share
-# layers. Of the others, those that are on this machine already need no network.
-load_images() {
-  local set reference wanted=() others=()
-  for set in data diffusion detection; do
-    reference=$(own_image "$set")
-    case $reference in
-      *@sha256:*) ;;
-      *) on_nodes "$reference" || wanted+=("$reference") ;;
-    esac
-  done
-  if [ ${#wanted[@]} -gt 0 ]; then
-    say "loads ${wanted[*]}"
-    load "${wanted[@]}" || fail "the images do not reach the node; the engine says above why"
-    wait_for "the images on the node" 10 absent "${wanted[@]}"
-  fi
-  mapfile -t others < <(listed_images)
-  for reference in "${others[@]}"; do
-    case $reference in */kindest/node:* | */kicbase:*) continue ;; esac
-    reference=$(mirrored "$reference")
-    if docker image inspect "$reference" >/dev/null 2>&1 && ! on_nodes "$reference"; then
-      say "loads $reference"
-      load "$reference" || say "  that failed; the node fetches it itself"
-    fi
-  done
-}
+# changes_key: a number for all that makes what is rendered differ from KFP's own manifests.
+changes_key() { (cd "$infra/kfp" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cksum | cksum | cut -d' ' -f1); }
 
 install_kfp() {
-  local folder=$KFP_RENDERED
+  local folder=$KFP_RENDERED renewed
   if [ -z "$folder" ]; then
-    folder=$infra/.kfp/$KFP_VERSION-${KFP_COMMIT:0:12}-${ARGO_COMMIT:0:12}-$(cat "$infra"/kfp/* | cksum | cut -d' ' -f1)
+    folder=$infra/.kfp/$KFP_VERSION-${KFP_COMMIT:0:12}-${ARGO_COMMIT:0:12}-$(changes_key)
     if [ ! -f "$folder/kfp.yaml" ]; then
       rm -rf "$folder.part"
       "$infra/kfp/render" "$folder.part"
@@ -169,8 +35,10 @@ install_kfp() {
 
   # KFP's manifests bring its object store's key along, the same for everybody: ours is made here.
   secret kubeflow mlpipeline-minio-artifact accesskey=20 secretkey=40
+  renewed=$(renewal "$folder/kfp.yaml" kubeflow mlpipeline-minio-artifact)
   mkdir -p "$scratch/kfp"
   cp "$folder/kfp.yaml" "$scratch/kfp"
+  # The clock is on the pod as well, which reads it at its start only.
   cat >"$scratch/kfp/kustomization.yaml" <<YAML
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
@@ -178,6 +46,17 @@ resources: [kfp.yaml]
 patches:
 - patch: |
     {apiVersion: v1, kind: Secret, metadata: {name: mlpipeline-minio-artifact, namespace: kubeflow}, \$patch: delete}
+- patch: |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: pipeline-install-config, namespace: kubeflow}
+    data: {cronScheduleTimezone: "$KFP_TIME_ZONE"}
+- patch: |
+    apiVersion: apps/v1
+    kind: Deployment
+    metadata: {name: ml-pipeline-scheduledworkflow, namespace: kubeflow}
+    spec: {template: {metadata: {annotations: {defectory.dev/time-zone: "$KFP_TIME_ZONE"}}}}
+$renewed
 YAML
   kubectl kustomize "$scratch/kfp" | rewrite_images | apply "KFP $KFP_VERSION"
   wait_for "KFP's deployments" 1200 unavailable kubeflow deployments
@@ -223,14 +102,24 @@ database_password() {
 
 # install_ours OVERLAY
 install_ours() {
+  local renewed
   if [ -z "$(k get namespace defectory --ignore-not-found -o name)" ]; then
     k create namespace defectory >/dev/null
   fi
   secret defectory mlflow-database password=32
   secret defectory mlflow-object-store AWS_ACCESS_KEY_ID=20 AWS_SECRET_ACCESS_KEY=40
   wait_for "a bucket for MLflow" 180 no_object_store
-  RENDER_SETTINGS="DEFECTORY_UI_URL=http://localhost:$UI_PORT" "$infra/render" "$1" >"$scratch/ours.yaml"
-  apply "the overlay $1" <"$scratch/ours.yaml"
+  mkdir -p "$scratch/ours"
+  RENDER_SETTINGS="DEFECTORY_UI_URL=http://localhost:$UI_PORT" "$infra/render" "$1" >"$scratch/ours/ours.yaml"
+  renewed=$(renewal "$scratch/ours/ours.yaml" defectory mlflow-object-store)
+  cat >"$scratch/ours/kustomization.yaml" <<YAML
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [ours.yaml]
+patches:
+$renewed
+YAML
+  kubectl kustomize "$scratch/ours" | apply "the overlay $1"
   wait_for "MLflow's database" 600 unavailable defectory statefulsets
   database_password
   wait_for "MLflow" 600 unavailable defectory deployments
@@ -243,53 +132,22 @@ silent() { curl -fsS -o /dev/null --max-time 10 "$1" 2>/dev/null || echo "$1"; }
 upload() {
   wait_for "KFP at http://localhost:$UI_PORT" 300 silent "http://localhost:$UI_PORT/apis/v2beta1/healthz"
   wait_for "MLflow at http://localhost:$MLFLOW_PORT" 120 silent "http://localhost:$MLFLOW_PORT/health"
-  say "uploads the pipeline"
-  "$defectory" deploy --profile "$1" --dirty --endpoint "http://localhost:$UI_PORT"
+  within "uploads the pipeline" 900 \
+    "$defectory" deploy --profile "$1" --dirty --endpoint "http://localhost:$UI_PORT"
 }
 
-# Built images and those on the node: PyTorch with CUDA lies in both.
-room() {
-  local folder free
-  folder=$(docker info --format '{{.DockerRootDir}}' 2>/dev/null) || return 0
-  [ -d "$folder" ] || return 0
-  free=$(df -Pk "$folder" | awk 'NR == 2 { print int($4 / 1048576) }')
-  [ "$free" -ge "$1" ] || problem "$folder has $free GiB free, the images need $1"
-}
-
-# Prerequisites that kind and minikube share.
-common_needs() {
-  need docker "" "https://docs.docker.com/engine/install"
-  need kubectl "$KUBECTL_VERSION" "https://kubernetes.io/docs/tasks/tools" kubectl version --client
-  need curl "" "install curl"
-  need git 2.25 "install git" git --version
-  find_defectory
-  if command -v docker >/dev/null; then
-    local found
-    if ! found=$(docker info --format '{{.NCPU}} {{.MemTotal}}' 2>/dev/null); then
-      problem "no Docker Engine answers: start it, and let your user use it"
-    else
-      local cores=${found% *} memory=${found#* }
-      [ "$cores" -ge 4 ] || problem "Docker has $cores cores, KFP, MLflow and one step need 4"
-      [ "$memory" -ge 8000000000 ] || problem "Docker has $((memory / 1000000000)) GB of memory, KFP, MLflow and one step need 8"
-    fi
-  fi
-  if [ -n "$KFP_RENDERED" ] && [ ! -f "$KFP_RENDERED/kfp.yaml" ]; then
-    problem "KFP_RENDERED: there is no $KFP_RENDERED/kfp.yaml; infra/kfp/render writes it"
-  fi
-  local name
-  for name in DEFECTORY_PIP DEFECTORY_CERTIFICATES; do
-    [ -z "${!name}" ] || [ -f "${!name}" ] || problem "$name: there is no file ${!name}"
-  done
-}
-
+# addresses CLUSTER: what there is now, and how it is used and removed.
 addresses() {
+  local clock=''
+  # KFP tells its clock to nobody.
+  [ "$KFP_TIME_ZONE" = UTC ] || clock="    export DEFECTORY_SERVER_TIME_ZONE=$KFP_TIME_ZONE"$'\n'
   cat <<TEXT
 
 KFP      http://localhost:$UI_PORT
 MLflow   http://localhost:$MLFLOW_PORT
 
     export KF_PIPELINES_ENDPOINT=http://localhost:$UI_PORT
-    defectory submit --wait
+$clock    defectory submit --wait
 
 kubectl's context is $context; infra/$1/down removes everything.
 TEXT

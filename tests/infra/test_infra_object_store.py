@@ -2,6 +2,7 @@
 
 import io
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,6 +63,26 @@ def test_mlflow_gets_a_bucket_and_may_use_no_other(store: ObjectStore) -> None:
     ):
         with pytest.raises(ClientError, match="AccessDenied|SignatureDoesNotMatch"):
             refused()
+
+
+def test_the_readmes_commands_make_the_same_by_hand() -> None:
+    blocks = (INFRA / "README.md").read_text().split("\n\n")
+    (block,) = [one for one in blocks if "weed shell <<'END'" in one]
+    key, secret = KEYS.values()
+    command = textwrap.dedent(block).replace(" ID ", f" {key} ").replace(" KEY ", f" {secret} ")
+    check = "object_store() { :; }\nno_object_store"
+
+    with object_store() as fresh:
+        assert fresh.installed(check).stdout == "the bucket mlflow\nthe user mlflow\n"
+        done = fresh.installed(command)
+        assert done.returncode == 0, done.stderr
+        assert fresh.installed(check).stdout == ""
+        made = fresh.installed("weed s3.configure").stdout
+        assert fresh.installed("no_object_store").stdout == ""
+        # The installation finds nothing to change.
+        assert fresh.installed("weed s3.configure").stdout == made
+        own = _client(fresh, key, secret)
+        own.put_object(Bucket="mlflow", Key="artifacts/report.html", Body=b"<p>")
 
 
 def test_what_is_missing_is_named_while_it_is_missing(store: ObjectStore) -> None:

@@ -1,5 +1,6 @@
 """The scripts of `infra/`: what they say, and that they end."""
 
+import json
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ SCRIPTS = sorted(
     if path.read_bytes().startswith((b"#!/usr/bin/env bash", b"# shellcheck"))
 )
 _TOOLS = ("bash", "cat", "cut", "date", "dirname", "grep", "head", "mktemp", "printf", "realpath",
-          "rm", "sed", "sleep", "sort", "tail", "tr")  # fmt: skip
+          "rm", "sed", "sleep", "sort", "tail", "timeout", "tr")  # fmt: skip
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def _run(
 
 def _bash(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", f". {INFRA}/lib/common.sh\n{code}"],
+        ["bash", "-c", f". {INFRA}/lib/install.sh\n{code}"],
         env={**os.environ, **variables},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
@@ -60,7 +61,7 @@ def _stand_in(folder: Path, name: str, code: str) -> None:
 
 
 def test_shellcheck_has_nothing_to_say() -> None:
-    assert {path.name for path in SCRIPTS} >= {"up", "down", "render", "common.sh", "install.sh"}
+    assert {path.name for path in SCRIPTS} >= {"up", "down", "render", "settings.sh", "install.sh"}
     assert len(SCRIPTS) >= 8
     done = subprocess.run(
         [str(Path(sys.executable).parent / "shellcheck"), "-x", "-P", "SCRIPTDIR",
@@ -102,7 +103,7 @@ def test_an_old_version_and_a_small_machine_are_problems(bare: Path) -> None:
 
 
 def test_minikube_asks_for_no_more_memory_than_is_checked() -> None:
-    (least,) = re.findall(r'"\$memory" -ge (\d+)', (INFRA / "lib" / "install.sh").read_text())
+    (least,) = re.findall(r'"\$memory" -ge (\d+)', (INFRA / "lib" / "needs.sh").read_text())
     (asked,) = re.findall(r"--memory=(\d+)m ", (INFRA / "minikube" / "up").read_text())
 
     assert 0.95 * int(least) < int(asked) * 1024**2 <= int(least)
@@ -118,11 +119,14 @@ def test_down_of_what_is_not_there_is_no_failure(bare: Path) -> None:
     assert "there is no cluster defectory" in done.stderr
 
 
-def test_down_without_an_engine_does_not_say_that_there_is_no_cluster(bare: Path) -> None:
-    _stand_in(bare, "kind", "exit 1")
+@pytest.mark.parametrize("cluster", ["kind", "minikube"])
+def test_down_without_an_engine_does_not_say_that_there_is_no_cluster(
+    cluster: str, bare: Path
+) -> None:
+    _stand_in(bare, cluster, "exit 1")
     _stand_in(bare, "docker", "exit 1")
 
-    done = _run(INFRA / "kind" / "down", path=str(bare))
+    done = _run(INFRA / cluster / "down", path=str(bare))
 
     assert done.returncode == 2
     assert "no Docker Engine answers: start it" in done.stderr
@@ -154,6 +158,74 @@ def test_a_wait_says_what_for_and_has_an_end() -> None:
     assert time.monotonic() - began < 30
     assert "waits for the moon" in done.stderr
     assert "still missing: pod seven" in done.stderr
+
+
+def test_a_long_program_has_an_end_and_says_which() -> None:
+    began = time.monotonic()
+    done = _bash('within "builds an ark" 1 sleep 60 || echo "ended with $?"')
+
+    assert time.monotonic() - began < 30
+    assert done.stdout == "ended with 124\n"
+    assert "builds an ark, 1 s at most" in done.stderr
+    assert "gave up after 1 s" in done.stderr
+
+
+def test_a_program_that_ends_in_time_is_left_as_it_is() -> None:
+    done = _bash(
+        'within "it" 3600 echo said; within "it" 60 sh -c "exit 7" || echo "ended with $?"'
+    )
+
+    assert done.stdout == "said\nended with 7\n"
+    assert "it, 60 min at most" in done.stderr
+    assert "gave up" not in done.stderr
+
+
+def test_programs_that_take_long_have_an_end() -> None:
+    long = re.compile(
+        r"\b(kind (create|delete)|minikube (start|delete)|docker pull)\b|\" (images build|deploy) "
+    )
+    found = {
+        match[0]: line
+        for path in SCRIPTS
+        for line in path.read_text().replace("\\\n", " ").splitlines()
+        if (match := long.search(line)) and not line.lstrip().startswith("#")
+    }
+
+    assert len(found) == 7
+    assert {name for name, line in found.items() if "within " not in line} == set()
+
+
+def test_a_load_that_does_not_end_is_ended(tmp_path: Path) -> None:
+    _stand_in(tmp_path, "docker", '[[ "$*" == *"config dump" ]] || exec sleep 60')
+    began = time.monotonic()
+
+    done = _bash(
+        'node=none load_seconds=1\nload image || echo "ended with $?"',
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+    )
+
+    assert time.monotonic() - began < 30
+    assert "gave up after 1 s" in done.stderr
+    # As a signal ends it.
+    assert done.stdout == "ended with 143\n"
+
+
+@pytest.mark.parametrize(
+    ("check", "missing"),
+    [
+        ("unavailable kubeflow deployments", "all deployments of the namespace kubeflow"),
+        ("unavailable defectory statefulsets", "all statefulsets of the namespace defectory"),
+        ("unestablished", "all custom resources"),
+        ("lost_claims", "all claims"),
+        ("unready_nodes", "all nodes"),
+    ],
+)
+def test_where_there_is_nothing_it_is_missing(check: str, missing: str, tmp_path: Path) -> None:
+    _stand_in(tmp_path, "kubectl", 'echo "No resources found" >&2')
+
+    done = _bash(f"context=none\n{check}", PATH=f"{tmp_path}:{os.environ['PATH']}")
+
+    assert (done.returncode, done.stdout) == (0, f"{missing}\n"), done.stderr
 
 
 def test_a_wait_ends_with_what_it_waits_for(tmp_path: Path) -> None:
@@ -192,7 +264,7 @@ def test_every_image_of_the_list_comes_from_the_mirror_wherever_it_is_named() ->
     )
 
     done = subprocess.run(
-        ["bash", "-c", f". {INFRA}/lib/common.sh\nrewrite_images"],
+        ["bash", "-c", f". {INFRA}/lib/install.sh\nrewrite_images"],
         input=manifest, env={**os.environ, "DEFECTORY_MIRROR": "mirror.example:5000/plant/"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -213,7 +285,7 @@ def images_named(name: str) -> str:
 def test_a_longer_name_is_left_alone() -> None:
     text = f"image: example.org/{images_named('mysql')}\nimage: {images_named('mysql')}-debug\n"
     done = subprocess.run(
-        ["bash", "-c", f". {INFRA}/lib/common.sh\nrewrite_images"],
+        ["bash", "-c", f". {INFRA}/lib/install.sh\nrewrite_images"],
         input=text, env={**os.environ, "DEFECTORY_MIRROR": "mirror.example"},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
@@ -236,7 +308,7 @@ def test_settings_of_the_pods_are_not_those_of_this_machine(tmp_path: Path) -> N
         "HTTPS_PROXY=http://inside:3128\nKFP_GIT=https://git.example/kfp\nOTHER='two words'\n",
     )
     script = tmp_path / "says"
-    script.write_text(f"#!/usr/bin/env bash\n. {infra}/lib/common.sh\nenv\n")
+    script.write_text(f"#!/usr/bin/env bash\n. {infra}/lib/settings.sh\nenv\n")
     script.chmod(0o755)
 
     done = _run(script, SSL_CERT_FILE="/etc/ours.pem")
@@ -248,22 +320,42 @@ def test_settings_of_the_pods_are_not_those_of_this_machine(tmp_path: Path) -> N
     assert {"KFP_GIT=https://git.example/kfp", "OTHER=two words"} <= set(lines)
 
 
-def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
+_DIGEST = "sha256:" + 64 * "a"
+
+
+def _built(folder: Path, reference: str, digest: str | None) -> dict[str, str]:
+    """What says that the image `data` was built under that name, and has that digest."""
+    path = folder / "digests.json"
+    path.write_text(json.dumps({"data": {"reference": reference, "digest": digest}}))
+    return {"DEFECTORY_IMAGES": str(path)}
+
+
+@pytest.fixture
+def pushed(tmp_path: Path) -> dict[str, str]:
+    """The variable that says that our images are in a registry."""
+    return _built(tmp_path, "own.example/defectory/data:1", _DIGEST)
+
+
+def _settings(rendered: str) -> dict[str, str]:
+    """The ConfigMap that steps read."""
+    (found,) = [
+        one["data"]
+        for one in yaml.safe_load_all(rendered)
+        if (one["kind"], one["metadata"]["name"]) == ("ConfigMap", "defectory")
+    ]
+    return dict(found)
+
+
+def test_render_takes_the_places_from_one_place(pushed: dict[str, str], tmp_path: Path) -> None:
     # In a copy, other tests render at the same time.
     infra = _copied(
         tmp_path,
         "CLEANFID_WEIGHTS=/first\nDEFECTORY_UI_URL=https://kfp.example?a=b\n"
         "SSL_CERT_FILE=/store/ca.pem\nCLEANFID_WEIGHTS=/last\n",
     )
-    built = tmp_path / "digests.json"
-    digest = "sha256:" + 64 * "a"
-    built.write_text(
-        f'{{"data": {{"reference": "own.example/defectory/data:1", "digest": "{digest}"}}}}'
-    )
 
     done = _run(
-        infra / "render", "gpu",
-        DEFECTORY_IMAGES=str(built), DEFECTORY_MIRROR="mirror.example",
+        infra / "render", "gpu", **pushed, DEFECTORY_MIRROR="mirror.example",
         RENDER_SETTINGS="HF_ENDPOINT=https://hub.example\nHOME=/secret\n"
         "DEFECTORY_UI_URL=http://localhost:8080",
     )  # fmt: skip
@@ -272,9 +364,8 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
     objects = tuple(yaml.safe_load_all(done.stdout))
     used = {one["image"] for _, one, _ in containers(objects)}
     postgres = images_named("postgres")
-    assert used == {f"own.example/defectory/data@{digest}", f"mirror.example/library/{postgres}"}
-    settings = [one for one in objects if one["metadata"]["name"] == "defectory" and "data" in one]
-    assert settings[0]["data"] == {
+    assert used == {f"own.example/defectory/data@{_DIGEST}", f"mirror.example/library/{postgres}"}
+    assert _settings(done.stdout) == {
         "MLFLOW_TRACKING_URI": "http://mlflow.defectory.svc:5000",
         "MLFLOW_EXPERIMENT_NAME": "defectory",
         "HF_ENDPOINT": "https://hub.example",
@@ -286,6 +377,229 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
     assert not list(infra.glob(".render.*"))
 
 
+def test_the_places_are_what_a_shell_makes_of_site_env(
+    pushed: dict[str, str], tmp_path: Path
+) -> None:
+    infra = _copied(
+        tmp_path,
+        "plant=hub.plant.example  # ours\n"
+        'HF_ENDPOINT="https://$plant/x#y="   # the models\n'
+        "  export MLFLOW_EXPERIMENT_NAME='two words'\n"
+        ': "${SSL_CERT_FILE:=/store/ca.pem}"\n'
+        "AWS_ENDPOINT_URL=\n"
+        "if false; then HF_HUB_OFFLINE=1; fi\n"
+        "# AWS_DEFAULT_REGION=eu-1\n"
+        'NO_PROXY="$NO_PROXY,.plant.example"\n',
+    )
+
+    done = _run(
+        infra / "render", "gpu", **pushed,
+        NO_PROXY=".here.example", CLEANFID_WEIGHTS="/of/this/machine",
+        RENDER_SETTINGS="AWS_ENDPOINT_URL=https://s3.example\nHF_ENDPOINT=https://other.example",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert _settings(done.stdout) == {
+        "MLFLOW_TRACKING_URI": "http://mlflow.defectory.svc:5000",
+        "MLFLOW_EXPERIMENT_NAME": "two words",
+        "HF_ENDPOINT": "https://hub.plant.example/x#y=",
+        "SSL_CERT_FILE": "/store/ca.pem",
+        # Nothing said is nothing taken away.
+        "AWS_ENDPOINT_URL": "https://s3.example",
+        "NO_PROXY": ".here.example,.plant.example",
+    }
+
+
+def test_a_place_of_two_lines_is_refused(pushed: dict[str, str], tmp_path: Path) -> None:
+    infra = _copied(tmp_path, "HF_ENDPOINT='https://hub.example\nSSL_CERT_FILE=/etc/ca.pem'\n")
+
+    done = _run(infra / "render", "gpu", **pushed)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "site.env: HF_ENDPOINT has a line break, a value must be one line" in done.stderr
+
+
+def _in_namespaces(rendered: str) -> dict[tuple[str, str], str | None]:
+    """The namespace of every object."""
+    return {
+        (one["kind"], re.sub("-[0-9a-z]{10}$", "", one["metadata"]["name"])): one["metadata"].get(
+            "namespace"
+        )
+        for one in yaml.safe_load_all(rendered)
+    }
+
+
+def _admitted(rendered: str, policy: str) -> dict[str, str]:
+    """The namespace that a policy names with each of its pods."""
+    (spec,) = [
+        one["spec"]
+        for one in yaml.safe_load_all(rendered)
+        if (one["kind"], one["metadata"]["name"]) == ("NetworkPolicy", policy)
+    ]
+    return {
+        json.dumps(peer["podSelector"]["matchLabels"]): peer["namespaceSelector"]["matchLabels"][
+            "kubernetes.io/metadata.name"
+        ]
+        for rule in (*spec.get("ingress", []), *spec.get("egress", []))
+        for peer in (*rule.get("from", []), *rule.get("to", []))
+        if "namespaceSelector" in peer
+    }
+
+
+_MOVED = {
+    ("ServiceAccount", "defectory-runner"), ("Role", "defectory-runner"),
+    ("RoleBinding", "defectory-runner"), ("ConfigMap", "defectory"),
+    ("PersistentVolumeClaim", "defectory-store"), ("NetworkPolicy", "defectory-steps"),
+    ("ResourceQuota", "defectory-accelerators"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "kfp", "runs"),
+    [
+        ({"RUNS_NAMESPACE": "team-a"}, "kubeflow", "team-a"),
+        ({"KFP_NAMESPACE": "platform"}, "platform", "platform"),
+        ({"KFP_NAMESPACE": "platform", "RUNS_NAMESPACE": "team-a"}, "platform", "team-a"),
+    ],
+)
+def test_runs_and_kfp_are_where_a_site_has_them(
+    variables: dict[str, str], kfp: str, runs: str, pushed: dict[str, str], tmp_path: Path
+) -> None:
+    infra = _copied(tmp_path, "")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        "resources: [../infra/overlays/gpu-gke]\n"
+        "components: [../infra/components/kfp-object-store, ../infra/components/local-access]\n"
+    )
+
+    before = _run(infra / "render", str(own), **pushed)
+    done = _run(infra / "render", str(own), **pushed, **variables)
+
+    assert before.returncode == done.returncode == 0, done.stderr
+    was, now = _in_namespaces(before.stdout), _in_namespaces(done.stdout)
+    assert set(was) == set(now)
+    of_kfp = {("Service", "defectory-ui"), ("NetworkPolicy", "defectory-mlflow-object-store")}
+    of_runs = _MOVED | {("Job", "defectory-store")}
+    assert {one for one, place in was.items() if place == "kubeflow"} == of_kfp | of_runs
+    assert {now[one] for one in of_kfp} == {kfp}
+    assert {now[one] for one in of_runs} == {runs}
+    assert {one: now[one] for one in set(was) - of_kfp - of_runs} == {
+        one: was[one] for one in set(was) - of_kfp - of_runs
+    }
+    assert _admitted(done.stdout, "mlflow") == {
+        '{"pipelines.kubeflow.org/v2_component": "true"}': runs,
+        '{"app.kubernetes.io/part-of": "defectory"}': runs,
+        '{"app": "ml-pipeline"}': kfp,
+    }
+    assert _admitted(done.stdout, "mlflow-kfp-object-store") == {'{"app": "seaweedfs"}': kfp}
+    assert _admitted(done.stdout, "defectory-mlflow-object-store") == {
+        '{"app.kubernetes.io/name": "mlflow"}': "defectory"
+    }
+    assert f"MLFLOW_S3_ENDPOINT_URL: http://seaweedfs.{kfp}.svc:8333\n" in done.stdout
+    (binding,) = [one for one in yaml.safe_load_all(done.stdout) if one["kind"] == "RoleBinding"]
+    assert [one["namespace"] for one in binding["subjects"]] == [runs]
+    # Only labels name Kubeflow.
+    rest = re.sub(r"pipelines\.kubeflow\.org/", "", done.stdout)
+    assert ("kubeflow" in rest) == (kfp == "kubeflow")
+    # MLflow starts anew with another address of its store.
+    (one,), (other,) = (set(re.findall("name: (mlflow-[0-9a-z]{10})\n", text))
+                        for text in (before.stdout, done.stdout))  # fmt: skip
+    assert (one == other) == (kfp == "kubeflow")
+
+
+@pytest.mark.parametrize("name", ["existing", "gpu-existing"])
+def test_runs_are_where_a_site_has_them_without_an_mlflow_of_ours_too(
+    name: str, pushed: dict[str, str], tmp_path: Path
+) -> None:
+    done = _run(_copied(tmp_path, "RUNS_NAMESPACE=team-a\n") / "render", name, **pushed)
+
+    assert done.returncode == 0, done.stderr
+    places = _in_namespaces(done.stdout)
+    moved = _MOVED - (
+        {("ResourceQuota", "defectory-accelerators")} if name == "existing" else set()
+    )
+    assert {one for one, place in places.items() if place == "team-a"} == moved
+    assert "kubeflow" not in done.stdout
+
+
+def test_what_up_installs_is_where_it_installs_kfp(tmp_path: Path) -> None:
+    infra = _copied(tmp_path, "")
+
+    usual = _run(infra / "render", "kind")
+    done = _run(infra / "render", "kind", KFP_NAMESPACE="platform", RUNS_NAMESPACE="team-a")
+
+    assert usual.returncode == 0, usual.stderr
+    assert done.stdout == usual.stdout
+    assert "namespace: kubeflow\n" in done.stdout
+
+
+def test_a_namespace_that_can_be_none_is_told(pushed: dict[str, str]) -> None:
+    done = _run(INFRA / "render", "gpu", **pushed, RUNS_NAMESPACE="Team A")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RUNS_NAMESPACE: `Team A` is no name of a namespace" in done.stderr
+
+
+def test_an_image_that_no_node_finds_is_refused(tmp_path: Path) -> None:
+    infra = _copied(tmp_path, "")
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "kustomization.yaml").write_text("resources: [../infra/overlays/gpu]\n")
+    local = _built(tmp_path, "defectory/data:0.1.0-abc", None)
+    told = (
+        "defectory/data:0.1.0-abc names no registry, so a node cannot fetch it: "
+        "set DEFECTORY_REGISTRY in infra/site.env and run infra/push"
+    )
+
+    for name in ("gpu", "gpu-gke", "gpu-eks", "existing", "gpu-existing"):
+        refused = _run(infra / "render", name, **local)
+        assert (refused.returncode, refused.stdout) == (1, ""), name
+        assert told in refused.stderr
+    warned = _run(infra / "render", str(own), **local)
+    assert warned.returncode == 0, warned.stderr
+    assert "image: defectory/data:0.1.0-abc\n" in warned.stdout
+    assert told in warned.stderr
+    for name in ("kind", "minikube"):
+        here = _run(infra / "render", name, **local)
+        assert here.returncode == 0, here.stderr
+        assert "registry" not in here.stderr
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("own.example/defectory/data:1", True),
+        ("own:5000/defectory/data:1", True),
+        ("localhost/defectory/data:1", True),
+        ("defectory/data:1", False),
+        ("plant/defectory/data:1.2", False),
+        ("data:1.2", False),
+    ],
+)
+def test_a_registry_is_told_from_a_folder(reference: str, found: bool) -> None:
+    done = _bash(f"in_registry {reference} && echo yes")
+
+    assert (done.stdout == "yes\n") == found, done.stderr
+
+
+@pytest.mark.parametrize("name", ["existing", "gpu-existing"])
+def test_without_the_address_of_an_mlflow_it_is_said_that_none_hears_of_a_run(
+    name: str, pushed: dict[str, str], tmp_path: Path
+) -> None:
+    infra = _copied(tmp_path, "")
+
+    silent = _run(infra / "render", name, **pushed)
+    (infra / "site.env").write_text("MLFLOW_TRACKING_URI=https://mlflow.example\n")
+    given = _run(infra / "render", name, **pushed)
+
+    assert silent.returncode == given.returncode == 0, silent.stderr + given.stderr
+    assert "no MLflow hears of a run, unless KFP's plugin for it is on" in silent.stderr
+    assert "MLFLOW_TRACKING_URI" not in silent.stdout + given.stderr
+    assert _settings(given.stdout)["MLFLOW_TRACKING_URI"] == "https://mlflow.example"
+
+
 @pytest.mark.parametrize(
     ("site", "own"),
     [
@@ -294,14 +608,12 @@ def test_render_takes_the_places_from_one_place(tmp_path: Path) -> None:
     ],
 )
 def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(
-    site: str, own: list[str], tmp_path: Path
+    site: str, own: list[str], pushed: dict[str, str], tmp_path: Path
 ) -> None:
-    done = _run(_copied(tmp_path, site) / "render", "existing")
+    done = _run(_copied(tmp_path, site) / "render", "existing", **pushed)
 
     assert done.returncode == 0, done.stderr
-    (settings,) = [
-        one["data"] for one in yaml.safe_load_all(done.stdout) if one["kind"] == "ConfigMap"
-    ]
+    settings = _settings(done.stdout)
     assert settings["HTTPS_PROXY"] == "http://proxy:3128"
     direct = settings["NO_PROXY"].split(",")
     assert direct[: len(own)] == own
@@ -315,8 +627,8 @@ def test_a_proxy_is_not_asked_for_what_is_in_the_cluster(
         assert [one for one in ranges if ip_address(address) in one], address
 
 
-def test_without_a_proxy_nothing_is_said_of_one(tmp_path: Path) -> None:
-    done = _run(_copied(tmp_path, "") / "render", "existing")
+def test_without_a_proxy_nothing_is_said_of_one(pushed: dict[str, str], tmp_path: Path) -> None:
+    done = _run(_copied(tmp_path, "") / "render", "existing", **pushed)
 
     assert done.returncode == 0, done.stderr
     assert "_PROXY" not in done.stdout
@@ -326,7 +638,7 @@ def test_render_of_an_overlay_that_is_not_there_names_those_that_are() -> None:
     done = _run(INFRA / "render", "openshift")
 
     assert done.returncode == 1
-    assert "existing gpu gpu-eks gpu-gke kind minikube" in done.stderr
+    assert "existing gpu gpu-eks gpu-existing gpu-gke kind minikube" in done.stderr
 
 
 def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
@@ -388,7 +700,67 @@ def test_kfp_is_taken_at_a_commit_and_with_its_own_argo(tmp_path: Path) -> None:
     assert before == ["server", "-dir=/data", "-s3"]
     assert int(volumes.removeprefix("-volume.max=")) > 3 * 7
     assert by_name["server"]["imagePullPolicy"] == "IfNotPresent"
+    (policy,) = [one for one in objects if one["kind"] == "NetworkPolicy"]
+    assert (policy["metadata"]["namespace"], policy["spec"]) == ("kubeflow", {
+        "podSelector": {"matchLabels": {"app": "mysql"}},
+        "policyTypes": ["Ingress"],
+        "ingress": [
+            {
+                # In KFP 2.17 these, and no others, are given the database's address and password.
+                "from": [
+                    {"podSelector": {"matchLabels": {"app": "ml-pipeline"}}},
+                    {"podSelector": {"matchLabels": {"app": "cache-server"}}},
+                    {"podSelector": {"matchLabels": {"component": "metadata-grpc-server"}}},
+                ],
+                "ports": [{"port": 3306}],
+            }
+        ],
+    })  # fmt: skip
+    (told,) = re.findall("infra/images.txt does not list these.*: (.*)", right.stderr)
+    assert told.split() == ["example.org/kfp/new:1.0", "seaweedfs", "workflow-controller"]
+
+    named = re.compile(r"^.*(image: |--driver|CACHE_IMAGE|cacheImage).*\n", re.MULTILINE)
+    for path in files:
+        path.write_text(named.sub("", path.read_text()))
+    places |= {"KFP_COMMIT": _commit(pipelines), "ARGO_COMMIT": _commit(argo)}
+    bare = _run(INFRA / "kfp" / "render", str(tmp_path / "bare"), **places, ARGO_VERSION="v9.9.9")
+    assert bare.returncode == 1
+    assert "kfp.yaml names no image" in bare.stderr
     assert "name: kfp" in (tmp_path / "right" / "cluster-scoped.yaml").read_text()
+
+
+def test_a_kfp_that_is_listed_whole_is_rendered_without_a_remark() -> None:
+    lines = [f"image: {one.removeprefix('docker.io/library/')}" for one in images()]
+    other = ["apiVersion: rbac.authorization.k8s.io/v1", "value: seaweedfs.kubeflow.svc:9000"]
+    done = subprocess.run(
+        ["bash", "-c", f". {INFRA}/lib/install.sh\nnamed_images | unlisted"],
+        input="\n".join([*lines, *other]), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert len(lines) >= 20
+    assert done.stdout == ""
+
+
+def test_what_is_rendered_is_rendered_anew_where_what_makes_it_has_changed(tmp_path: Path) -> None:
+    infra = _copied(tmp_path, "")
+
+    def key() -> str:
+        return subprocess.run(
+            ["bash", "-c", f". {infra}/lib/install.sh\nchanges_key"],
+            capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+
+    keys = [key()]
+    assert key() == keys[0]
+    files = sorted(path for path in (infra / "kfp").rglob("*") if path.is_file())
+    assert {path.name for path in files} >= {"render", "retry", "kustomization.yaml", "mysql.yaml"}
+    for path in files:
+        path.write_text(path.read_text() + "# more\n")
+        keys.append(key())
+    files[-1].rename(files[-1].with_name("other"))
+    keys.append(key())
+    assert re.fullmatch(r"\d+\n", keys[0])
+    assert len(set(keys)) == len(keys) == len(files) + 2
 
 
 _CONFIG = """
@@ -434,6 +806,14 @@ spec:
       - name: server
         image: ghcr.io/kubeflow/kfp-cache-server:2.17.0
         imagePullPolicy: Always
+        args: [--driver=ghcr.io/kubeflow/kfp-driver:2.17.0]
+        env:
+        - {name: CACHE_IMAGE, value: example.org/kfp/new:1.0}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: pipeline-install-config}
+data: {cacheImage: ghcr.io/containerd/busybox}
 """
 
 _STORE = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from infra_manifests import INFRA, images, kubectl
+from infra_manifests import INFRA, Object, images, kubectl
 
 _LOG = 'printf "%s\\n" "$(basename "$0") $*" >> "$STATE/calls"\n'
 
@@ -33,9 +33,11 @@ case "$*" in
   "create -f -")
     cat > "$STATE/part"
     name=$(sed -n 's/.*name: \\([a-z-]*\\), names.*/\\1/p' "$STATE/part")
-    mv "$STATE/part" "$STATE/secret-$name" ;;
+    mv "$STATE/part" "$STATE/secret-$name"
+    date +%s%N > "$STATE/uid-$name" ;;
   "get namespace defectory"*) [ ! -d "$STATE/namespace-defectory" ] || echo namespace/defectory ;;
   "get secret"*ignore-not-found*) [ ! -f "$STATE/secret-$3" ] || echo "secret/$3" ;;
+  "get secret"*"jsonpath={.metadata.uid}") cat "$STATE/uid-$3" ;;
   "get secret"*jsonpath*)
     key=${5#jsonpath={.data.}
     sed -n "s/^  ${key%\\}}: //p" "$STATE/secret-$3" | tr -d '"\\n' | base64 ;;
@@ -48,7 +50,7 @@ case "$*" in
     else
       echo "one 1 1 1 1 1"
     fi ;;
-  "get persistentvolumeclaims"*) ;;
+  "get persistentvolumeclaims"*) echo "defectory data-postgres-0 Bound" ;;
   "exec -i deployment/seaweedfs"*)
     read -r command
     case $command in
@@ -86,6 +88,7 @@ case "$*" in
   "profile list -o json") cat "$STATE/profiles" 2>/dev/null ;;
   "start "*)
     echo '{"invalid": [], "valid": [{"Name": "defectory"}]}' > "$STATE/profiles"
+    echo "$*" > "$STATE/started"
     [ -z "${UNABLE:-}" ] || { echo "not enough CPUs" >&2; exit 80; } ;;
   *) exit 9 ;;
 esac
@@ -106,8 +109,19 @@ case "$*" in
     saved=$(cat)
     if grep -qF "${REFUSED:-nothing}" <<<"$saved"; then exit 1; fi
     [ -n "${LOST:-}" ] || echo "$saved" >> "$STATE/loaded" ;;
-  "image inspect "*mysql*) exit 0 ;;
-  "image inspect "*) exit 1 ;;
+  "pull --quiet "*)
+    if grep -qF "${UNPULLABLE:-nothing}" <<<"$3"; then
+      echo "certificate signed by unknown" >&2; exit 1
+    fi
+    echo "$3" >> "$STATE/pulled" ;;
+  "image inspect docker.io/library/mysql"*) exit 0 ;;
+  "image inspect "*) grep -qxF "$3" "$STATE/pulled" 2>/dev/null ;;
+  "inspect --format "*)
+    [ "$4" = "${NODE:?}" ] || { echo "no such object" >&2; exit 1; }
+    port=$(grep -oE '[0-9]+/tcp' <<<"$3" | grep -oE '^[0-9]+')
+    cat "$STATE/cluster.yaml" "$STATE/started" 2>/dev/null |
+      grep -oE "containerPort: $port, hostPort: [0-9]+|127.0.0.1:[0-9]+:$port" |
+      sed "s/.*hostPort: //; s/^127.0.0.1://; s/:$port//" ;;
 esac
 """
 
@@ -129,7 +143,47 @@ stringData: {accesskey: minio, secretkey: minio123}
 apiVersion: v1
 kind: ServiceAccount
 metadata: {name: pipeline-runner, namespace: kubeflow}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: pipeline-install-config, namespace: kubeflow}
+data: {cronScheduleTimezone: UTC, mysqlHost: mysql}
 """
+
+# What KFP 2.17 says of its object store's key, as kustomize writes it.
+_READS = {
+    "seaweedfs": "envFrom: [{secretRef: {name: mlpipeline-minio-artifact}}]",
+    "ml-pipeline": (
+        "env: [{name: KEY, valueFrom: {secretKeyRef: {name: mlpipeline-minio-artifact, key: k}}}]"
+    ),
+    "ml-pipeline-scheduledworkflow": (
+        "env: [{name: CRON_SCHEDULE_TIMEZONE, valueFrom: {configMapKeyRef: {name: "
+        "pipeline-install-config, key: cronScheduleTimezone}}}]"
+    ),
+    "mysql": "env: [{name: A, valueFrom: {secretKeyRef: {name: mysql-secret, key: k}}}]",
+}
+
+
+def _deployment(name: str, reads: str) -> str:
+    return f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: kubeflow, labels: {{name: {name}}}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+      - name: main
+        image: docker.io/library/alpine:3.23
+        {reads}
+"""
+
+
+def _rendered(manifests: list[str]) -> str:
+    """Manifests as kustomize writes them."""
+    return yaml.safe_dump_all(one for text in manifests for one in yaml.safe_load_all(text))
 
 
 @pytest.fixture
@@ -146,9 +200,14 @@ def place(tmp_path: Path) -> Path:
         (binaries / name).chmod(0o755)
     rendered = tmp_path / "kfp"
     rendered.mkdir()
-    (rendered / "kfp.yaml").write_text(_KFP)
+    (rendered / "kfp.yaml").write_text(
+        _rendered([_KFP, *(_deployment(*one) for one in _READS.items())])
+    )
     (rendered / "cluster-scoped.yaml").write_text("apiVersion: v1\nkind: Namespace\n")
     return tmp_path
+
+
+_NODES = {"kind": "defectory-control-plane", "minikube": "defectory"}
 
 
 def _up(place: Path, cluster: str = "kind", **more: str) -> subprocess.CompletedProcess[str]:
@@ -160,7 +219,8 @@ def _up(place: Path, cluster: str = "kind", **more: str) -> subprocess.Completed
         env={
             "PATH": f"{place}/bin:{os.environ['PATH']}", "HOME": str(place),
             "STATE": str(place / "state"), "DEFECTORY": str(place / "bin" / "defectory"),
-            "KFP_RENDERED": str(place / "kfp"), "UI_PORT": "18080", "MLFLOW_PORT": "18081", **more,
+            "KFP_RENDERED": str(place / "kfp"), "UI_PORT": "18080", "MLFLOW_PORT": "18081",
+            "NODE": _NODES[cluster], **more,
         },
         capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
@@ -170,9 +230,20 @@ def _calls(place: Path) -> str:
     return (place / "state" / "calls").read_text()
 
 
-def _applied(place: Path) -> list[dict[str, object]]:
+def _applied(place: Path) -> list[Object]:
     texts = [path.read_text() for path in sorted((place / "state").glob("applied-*"))]
     return [one for text in texts for one in yaml.safe_load_all(text) if one]
+
+
+def _pods(applied: list[Object]) -> dict[str, Object]:
+    """What is applied of the pods of every deployment."""
+    found = {
+        one["metadata"]["name"]: one["spec"]["template"]
+        for one in applied
+        if one["kind"] == "Deployment"
+    }
+    assert set(found) == {*_READS, "mlflow"}
+    return found
 
 
 @pytest.mark.parametrize("cluster", ["kind", "minikube"])
@@ -193,7 +264,7 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
     assert [one for one in loaded[3:] if "mysql" not in one] == []
     assert "defectory deploy --profile kind" in calls
     assert "waits for KFP's deployments" in first.stderr
-    node = {"kind": "defectory-control-plane", "minikube": "defectory"}[cluster]
+    node = _NODES[cluster]
     assert re.search(rf"exec .*-i {node} ctr .* import .*--snapshotter=native -$", calls, re.M)
     if cluster == "kind":
         assert "kind create cluster" in calls
@@ -208,6 +279,8 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
         and not path.name.startswith(("applied", "calls"))
     }  # fmt: skip
 
+    applied = _applied(place)
+
     second = _up(place, cluster)
 
     assert second.returncode == 0, second.stderr
@@ -221,6 +294,7 @@ def test_up_brings_everything_and_a_second_call_makes_nothing_anew(
         and not path.name.startswith(("applied", "calls"))
     }  # fmt: skip
     assert after == before
+    assert _pods(applied) == _pods(_applied(place))
 
 
 def test_a_minikube_that_does_not_start_is_told_with_a_way_out(place: Path) -> None:
@@ -252,6 +326,47 @@ def test_an_image_of_others_that_cannot_be_loaded_is_left_to_the_node(place: Pat
     assert "mysql" not in (place / "state" / "loaded").read_text()
 
 
+def _from(mirror: str) -> list[str]:
+    """Images of others that a node runs, as the mirror has them."""
+    nodes = ("/kindest/node:", "/kicbase:")
+    return [
+        f"{mirror}/{one.partition('/')[2]}"
+        for one in images()
+        if not any(part in one for part in nodes)
+    ]
+
+
+def test_docker_fetches_from_the_mirror_what_the_node_has_not(place: Path) -> None:
+    first = _up(place, DEFECTORY_MIRROR="mirror.example/all")
+
+    assert first.returncode == 0, first.stderr
+    wanted = _from("mirror.example/all")
+    assert len(wanted) >= 18
+    assert (place / "state" / "pulled").read_text().split() == wanted
+    assert (place / "state" / "loaded").read_text().split()[3:] == wanted
+
+    second = _up(place, DEFECTORY_MIRROR="mirror.example/all")
+
+    assert second.returncode == 0, second.stderr
+    assert not re.search("docker (pull|save)", _calls(place))
+
+
+def test_what_docker_cannot_fetch_is_left_to_the_node(place: Path) -> None:
+    done = _up(place, DEFECTORY_MIRROR="mirror.example", UNPULLABLE="alpine")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("that failed; the node fetches it itself") == 1
+    assert "certificate signed by unknown" in done.stderr
+    wanted = [one for one in _from("mirror.example") if "alpine" not in one]
+    assert (place / "state" / "loaded").read_text().split()[3:] == wanted
+
+
+def test_without_a_mirror_docker_fetches_nothing(place: Path) -> None:
+    assert _up(place).returncode == 0
+    assert "docker image inspect" in _calls(place)
+    assert "docker pull" not in _calls(place)
+
+
 def test_up_repairs_what_is_gone(place: Path) -> None:
     assert _up(place).returncode == 0
     state = place / "state"
@@ -274,6 +389,103 @@ def test_up_repairs_what_is_gone(place: Path) -> None:
     assert "-buckets mlflow -actions Read,Write,List,Tagging" in (state / "users").read_text()
 
 
+@pytest.mark.parametrize(
+    ("secret", "readers"),
+    [
+        ("mlpipeline-minio-artifact", {"seaweedfs", "ml-pipeline"}),
+        ("mlflow-object-store", {"mlflow"}),
+    ],
+)
+def test_a_secret_that_was_made_anew_reaches_who_reads_it_and_nobody_else(
+    secret: str, readers: set[str], place: Path
+) -> None:
+    assert _up(place).returncode == 0
+    before = _pods(_applied(place))
+    (place / "state" / f"secret-{secret}").unlink()
+
+    done = _up(place)
+
+    assert done.returncode == 0, done.stderr
+    assert f"/{secret}\n" in done.stderr
+    after = _pods(_applied(place))
+    assert {name for name in after if after[name] != before[name]} == readers
+    uid = (place / "state" / f"uid-{secret}").read_text().strip()
+    for name in readers:
+        assert after[name]["metadata"]["annotations"][f"defectory.dev/{secret}"] == uid
+
+
+def test_a_kfp_in_which_nobody_reads_the_key_is_refused(place: Path) -> None:
+    text = (place / "kfp" / "kfp.yaml").read_text()
+    (place / "kfp" / "kfp.yaml").write_text(text.replace("mlpipeline-minio-artifact", "another"))
+
+    done = _up(place)
+
+    assert done.returncode == 1
+    assert "no deployment of" in done.stderr
+    assert "reads the Secret mlpipeline-minio-artifact" in done.stderr
+    assert "waits for KFP's deployments" not in done.stderr
+
+
+def _clock(place: Path) -> tuple[object, object]:
+    """The time zone of what is applied, where KFP reads it, and on the pod that reads it."""
+    applied = _applied(place)
+    config = next(
+        one
+        for one in applied
+        if one["kind"] == "ConfigMap" and one["metadata"]["name"] == "pipeline-install-config"
+    )
+    assert config["data"]["mysqlHost"] == "mysql"
+    pod = _pods(applied)["ml-pipeline-scheduledworkflow"]
+    return (
+        config["data"]["cronScheduleTimezone"],
+        pod["metadata"]["annotations"]["defectory.dev/time-zone"],
+    )
+
+
+def test_schedules_go_by_the_clock_that_is_asked_for(place: Path) -> None:
+    usual = _up(place)
+    assert usual.returncode == 0, usual.stderr
+    assert _clock(place) == ("UTC", "UTC")
+    assert "TIME_ZONE" not in usual.stdout
+
+    other = _up(place, KFP_TIME_ZONE="Europe/Berlin")
+
+    assert other.returncode == 0, other.stderr
+    assert _clock(place) == ("Europe/Berlin", "Europe/Berlin")
+    assert (
+        "\n    export DEFECTORY_SERVER_TIME_ZONE=Europe/Berlin\n    defectory submit"
+        in other.stdout
+    )
+
+
+@pytest.mark.parametrize("zone", ["Europe", "+01:00", 'UTC"', "Europe/Atlantis"])
+def test_a_clock_that_is_none_is_told_beforehand(zone: str, place: Path) -> None:
+    if zone.startswith("Europe") and not Path("/usr/share/zoneinfo").is_dir():
+        pytest.skip("this machine does not know the time zones")
+
+    done = _up(place, KFP_TIME_ZONE=zone)
+
+    assert done.returncode == 2
+    assert f"there is no time zone {zone}; take a name such as Europe/Berlin" in done.stderr
+
+
+@pytest.mark.parametrize("cluster", ["kind", "minikube"])
+@pytest.mark.parametrize(("name", "was"), [("UI_PORT", "18080"), ("MLFLOW_PORT", "18081")])
+def test_another_port_of_a_cluster_that_is_there_is_told_beforehand(
+    name: str, was: str, cluster: str, place: Path
+) -> None:
+    assert _up(place, cluster).returncode == 0
+
+    done = _up(place, cluster, **{name: "9090"})
+
+    assert done.returncode == 2
+    told = (
+        f"{name} is 9090, and the cluster defectory was made with {was}, which stays: "
+        f"set {name}={was}, or have infra/{cluster}/down remove it first"
+    )
+    assert re.findall("^  - (.*)$", done.stderr, re.MULTILINE) == [told]
+
+
 def test_a_database_that_takes_no_password_is_told_with_a_way_out(place: Path) -> None:
     assert _up(place).returncode == 0
     (place / "state" / "secret-mlflow-database").unlink()
@@ -291,11 +503,15 @@ def test_a_database_that_takes_no_password_is_told_with_a_way_out(place: Path) -
 
 
 def test_a_command_in_a_pod_has_an_end() -> None:
-    text = (INFRA / "lib" / "install.sh").read_text()
+    commands = [
+        line
+        for path in sorted((INFRA / "lib").glob("*.sh"))
+        for line in path.read_text().splitlines()
+        if " exec -i " in line and "kubectl" in line
+    ]
 
-    assert [
-        line for line in text.splitlines() if " exec -i " in line and "timeout 60" not in line
-    ] == []
+    assert commands
+    assert [line for line in commands if "timeout 60" not in line] == []
 
 
 def test_secrets_are_random_and_in_no_argument(place: Path) -> None:
@@ -328,5 +544,6 @@ def test_what_is_applied_has_no_secret_of_kfp_and_our_images(place: Path) -> Non
     used = set(re.findall(r"image: (\S+)", text))
     (postgres,) = [one for one in images() if "/postgres:" in one]
     mirrored = postgres.replace("docker.io", "mirror.example")
-    assert used == {"defectory/data:0.1.0-abc123", mirrored}
+    kfp = "mirror.example/library/alpine:3.23"
+    assert used == {"defectory/data:0.1.0-abc123", mirrored, kfp}
     assert "DEFECTORY_UI_URL: http://localhost:18080" in text
