@@ -4,6 +4,7 @@ Only the standard library is imported here: help, a wrong flag and a wrong path 
 """
 
 import argparse
+import io
 import sys
 from importlib import import_module
 
@@ -25,7 +26,7 @@ COMMANDS = {
 EXIT_CODES = """\
 exit codes:
   0    done, also when there was nothing to do
-  1    a step or a run failed
+  1    a step or a run failed, or the run that was waited for took longer than --timeout
   2    the arguments, the settings or the files named cannot be used
   3    the Kubeflow server, Kubernetes or Docker could not be reached, or refused
   130  interrupted"""
@@ -33,6 +34,10 @@ exit codes:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the command line; exits with one of the codes that the help lists."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names on a server may have letters that this terminal cannot show.
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in words if not word.startswith("-")), "")
     chosen = _parser(command).parse_args(words)

@@ -9,6 +9,7 @@ from components.given import take
 from components.history import Note, history
 from components.kubeflow import described
 from components.progress import LABEL, say
+from components.retry import patiently
 from components.task import SPOOL, STORE
 from components.viewer import readme, short, table
 
@@ -53,14 +54,13 @@ def close_run(*, run: str, data: str, notify: bool, page: str) -> None:
     """
     take()
     os.environ[LABEL] = "final_status"
-    past = history(os.environ.get(STORE, ""))
-    note = past.read(run) if past is not None else None
+    note, reasons = known(run)
     state = final_state(run, note)
     error = ""
     if state == "CANCELLED":
         error = "it was stopped"
     elif state == "FAILED":
-        error = "; ".join(past.reasons(run) if past is not None else []) or UNKNOWN
+        error = "; ".join(reasons) or UNKNOWN
     ending = Ending(
         run=run,
         state=state,
@@ -84,6 +84,27 @@ def close_run(*, run: str, data: str, notify: bool, page: str) -> None:
     Path(page).write_text(
         table("Final status", told, [f"{state}{since}"], readme(__name__)), encoding="utf-8"
     )
+
+
+def known(run: str) -> tuple[Note | None, list[str]]:
+    """What the store knows of a run: its note, and why tasks of it failed.
+
+    A store that cannot be read is itself a reason: who waits for the run is told all the same.
+
+    Args:
+        run: Its id in KFP.
+    """
+    past = history(os.environ.get(STORE, ""))
+    if past is None:
+        return None, []
+    note = None
+    try:
+        note = patiently(lambda: past.read(run))
+        return note, patiently(lambda: past.reasons(run))
+    # A note that was written by halves is no JSON, or lacks fields.
+    except (OSError, ValueError, TypeError) as error:
+        what = " ".join(str(error).split()) or type(error).__name__
+        return note, [f"the store does not tell how the run went: {what}"]
 
 
 def final_state(run: str, note: Note | None) -> str:

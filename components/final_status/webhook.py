@@ -31,7 +31,7 @@ def post(fields: Mapping[str, object]) -> bool:
     address = os.environ.get(WEBHOOK, "").strip()
     if not address:
         return False
-    if urlsplit(address).scheme not in ("http", "https"):
+    if not _is_http(address):
         say(f"the webhook was not told: {WEBHOOK} is not an http or https address")
         return False
     text = f"defectory run {fields.get('run')}: {fields.get('state')}"
@@ -58,6 +58,13 @@ def post(fields: Mapping[str, object]) -> bool:
         return False
     say("the webhook was told")
     return True
+
+
+def _is_http(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in ("http", "https")
+    except ValueError:
+        return False  # As `http://[`, in which a number of the host never ends.
 
 
 class _Refused(Exception):

@@ -2,14 +2,15 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pipelines.commands.options import add_connection
 from pipelines.refusal import SERVER, Refusal
 
 if TYPE_CHECKING:
-    from pipelines.operator.logs import Wish
     from pipelines.operator.server import Server
+    from pipelines.operator.source import Wish
 
 EXAMPLES = """\
 examples:
@@ -20,7 +21,9 @@ examples:
   defectory logs 3f2a gate --whole        (with what KFP and Argo print around it)
 
 Pods are asked through the current kubectl context, else through KFP. Pods are removed some time
-after a run; then there are logs only if the installation archives them (Argo's archiveLogs)."""
+after a run; then there are logs only if the installation archives them (Argo's archiveLogs). What
+is followed is read to its end, over connections that break off; the exit code is 3 if something,
+or everything, was not read."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +51,14 @@ def main(chosen: argparse.Namespace) -> int:
     if chosen.tail < 0:
         raise Refusal(f"--tail {chosen.tail}: give a number of lines")
 
-    from pipelines.operator import logs, runs
+    from pipelines.operator import runs
     from pipelines.operator.access import access
     from pipelines.operator.server import Server
+    from pipelines.operator.source import Wish
 
     server = Server(access(chosen))
     run = runs.find(server, chosen.run)
-    wish = logs.Wish(follow=chosen.follow, tail=chosen.tail, whole=chosen.whole)
+    wish = Wish(tail=chosen.tail, whole=chosen.whole)
     if chosen.follow and run.state not in runs.FINAL:
         return _follow(server, run.run_id, wish, chosen.step)
     return _print(server, run, wish, chosen.step)
@@ -62,25 +66,40 @@ def main(chosen: argparse.Namespace) -> int:
 
 def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
     """Print what there is, one log after another."""
-    from pipelines.operator import logs
+    from pipelines.operator.logs import sources
+    from pipelines.operator.source import of_step
 
-    found = logs.sources(server, run, wish)
+    found = sources(server, run, wish)
     if step:
-        found = logs.of_step(found, step)
-    lost = 0
+        found = of_step(found, step)
+    read = 0
+    nowhere: dict[str, None] = {}
     for source in found:
+        lines: Iterable[str] = source.read()
+        if source.gone:
+            try:
+                lines = list(lines)
+            except Refusal:
+                nowhere[source.step] = None
+                continue
         sys.stdout.write(f"== {source.step} ({source.where})\n")
         try:
-            for line in source.read():
+            for line in lines:
                 sys.stdout.write(f"{line}\n")
                 sys.stdout.flush()
+            read += 1
         except Refusal as refusal:
             # One pod without a log must not hide the others'.
-            lost += 1
             sys.stdout.write(f"-- {server.access.hide(str(refusal))}\n")
-    if lost == len(found):
+    if nowhere:
+        sys.stderr.write(
+            f"no log of {', '.join(nowhere)}: Kubernetes has no pod of it any more, and KFP does "
+            "not give it (Argo's archiveLogs)\n"
+        )
+    if not read:
         raise Refusal(
-            f"none of the {lost} logs could be read; look at {server.link('runs', run.run_id)}",
+            f"none of the {len(found)} logs could be read; look at "
+            f"{server.link('runs', run.run_id)}",
             SERVER,
         )
     return 0
@@ -98,10 +117,15 @@ def _follow(server: "Server", identity: str, wish: "Wish", step: str) -> int:
         sys.stderr.write(f"{line}\n")
 
     speaks = None
-    for source, line in tail(server, identity, wish, step, say):
-        if source is not speaks:
-            speaks = source
-            sys.stdout.write(f"== {source.step} ({source.where})\n")
-        sys.stdout.write(f"{line}\n")
-        sys.stdout.flush()
+    try:
+        for speaker, line in tail(server, identity, wish, step, say):
+            if speaker is not speaks:
+                speaks = speaker
+                sys.stdout.write(f"== {speaker.step} ({speaker.where})\n")
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        again = f"defectory logs {identity} --follow"
+        sys.stderr.write(f"\nThe run goes on; {again} follows it.\n")
+        return 130
     return 0

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 from pipelines.commands.columns import columns
@@ -37,8 +38,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--state", choices=STATES, type=str.upper, default="", help="only those in this state"
     )
     parser.add_argument(
-        "--schedule", metavar="NAME", default="", help="only those that a schedule started"
-    )
+        "--schedule", metavar="NAME", default="",
+        help="only those that a schedule started, also before it was changed",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="for programs", dest="as_json")
     parser.add_argument(
         "--wait", action="store_true", help="follow the run named until it ends; 1 if it fails"
@@ -71,37 +73,52 @@ def main(chosen: argparse.Namespace) -> int:
 
 
 def _show_all(server: "Server", chosen: argparse.Namespace) -> None:
-    from pipelines.operator import runs, schedules
+    from pipelines.operator import runs
 
-    recurring = ""
     if chosen.schedule:
-        named = schedules.find(server, chosen.schedule)
-        if named is None:
-            raise Refusal(f"no schedule {chosen.schedule!r} on the server: defectory schedule list")
-        recurring = named.id
-    found = runs.listed(
-        server, limit=chosen.limit, wanted_state=chosen.state, recurring_run_id=recurring
-    )
+        found = _of_schedule(server, chosen)
+    else:
+        found = runs.listed(server, limit=chosen.limit, wanted_state=chosen.state)
     if chosen.as_json:
         _print_json([_fields(server, run) for run in found])
         return
     if not found:
         sys.stdout.write("no runs\n")
         return
-    rows = [("RUN", "STATE", "BEGAN", "TOOK", "NAME", "LINK")]
+    rows = [("RUN", "STATE", "BEGAN (UTC)", "TOOK", "NAME", "LINK")]
     for run in found:
         began = runs.moment(run.created_at)
         rows.append(
             (
                 run.run_id[:8],
                 runs.state(run).lower(),
-                f"{began:%Y-%m-%d %H:%M}" if began else "?",
+                f"{began.astimezone(UTC):%Y-%m-%d %H:%M}" if began else "?",
                 runs.span(runs.seconds(run)),
                 run.display_name,
                 server.link("runs", run.run_id),
             )
         )
     sys.stdout.write(columns(rows))
+
+
+def _of_schedule(server: "Server", chosen: argparse.Namespace) -> list[Any]:
+    """Runs of a schedule, which may itself be gone.
+
+    Raises:
+        Refusal: If there is neither a schedule of this name nor any run of one.
+    """
+    from pipelines.operator import history, schedules
+
+    named = schedules.find(server, chosen.schedule)
+    found = history.runs_of(
+        server, chosen.schedule, named, limit=chosen.limit, wanted_state=chosen.state
+    )
+    if named is None and not found:
+        raise Refusal(
+            f"no schedule {chosen.schedule!r} on the server, and no runs of one: defectory "
+            "schedule list"
+        )
+    return found
 
 
 def _show_one(server: "Server", run: Any, *, as_json: bool) -> None:

@@ -1,16 +1,16 @@
 """`defectory schedule`: runs on a Kubeflow server at set times."""
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from pipelines.commands.columns import columns
 from pipelines.commands.options import add_connection, add_pipeline
+from pipelines.commands.times import add_times, check_times, clock, expression, next_times
 from pipelines.refusal import Refusal
 
 if TYPE_CHECKING:
-    from pipelines.operator.schedules import Found, Schedule
+    from pipelines.operator.schedules import Found
     from pipelines.operator.server import Server
 
 EXAMPLES = """\
@@ -23,7 +23,8 @@ examples:
   defectory schedule resume nightly
   defectory schedule delete nightly
 
-A schedule never runs twice at once, and does not make up for runs that it missed unless told to
+A schedule never runs twice at once, also where it is changed or made anew while a run of it goes on
+(unless --while-running is given), and does not make up for runs that it missed unless told to
 (--catch-up). A run whose data, code and settings equal those of the last successful one ends at
 once, without GPU work, and says so; --set skip_unchanged=false turns that off. A branch given as
 --revision stays a branch: every run takes its newest commit.
@@ -35,6 +36,7 @@ is summer time. If the installation's clock is not UTC, say so with --server-tim
 DEFECTORY_SERVER_TIME_ZONE; the API does not tell."""
 
 CHANGES = ("create", "change")
+STARTS = (*CHANGES, "resume")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,36 +62,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         if name != "list":
             one.add_argument("name", metavar="NAME", help="name of the schedule")
         if name in CHANGES:
-            _add_times(one, required=name == "create")
+            add_times(one, required=name == "create")
             add_pipeline(one)
             _add_more(one)
+        if name == "create":
+            one.add_argument(
+                "--experiment", metavar="NAME", default="",
+                help="experiment to put its runs in; defectory by default",
+            )  # fmt: skip
+        if name in STARTS:
+            one.add_argument(
+                "--while-running", action="store_true",
+                help="start it even while a run of it is going on, beside which another may start",
+            )  # fmt: skip
         add_connection(one)
-
-
-def _add_times(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument(
-        "--cron",
-        metavar="EXPRESSION",
-        required=required,
-        default="",
-        help="minute, hour, day of the month, month, day of the week: '0 3 * * mon-fri'; or "
-        "@hourly, @daily, @weekly, @monthly",
-    )
-    parser.add_argument(
-        "--time-zone", metavar="ZONE", default="", help="as Europe/Berlin; UTC by default"
-    )
-    parser.add_argument(
-        "--standard-time",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="keep to the zone's standard time all year; in summer runs start an hour later",
-    )
-    parser.add_argument(
-        "--server-time-zone",
-        metavar="ZONE",
-        default="",
-        help="the installation's clock; by default $DEFECTORY_SERVER_TIME_ZONE, or UTC",
-    )
 
 
 def _add_more(parser: argparse.ArgumentParser) -> None:
@@ -109,17 +95,11 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--paused", action="store_true", help="paused for now; resume lets it start"
     )
-    parser.add_argument(
-        "--while-running",
-        action="store_true",
-        help="change it even while a run of it is going on, beside which another may then start",
-    )
 
 
 def main(chosen: argparse.Namespace) -> int:
     """Do what is asked, and say what was done."""
-    if chosen.what in CHANGES:
-        _check_times(chosen)
+    _check(chosen)
 
     from pipelines.operator import schedules
     from pipelines.operator.access import access
@@ -144,31 +124,70 @@ def main(chosen: argparse.Namespace) -> int:
         schedules.delete(server, found)
         _say(f"schedule {chosen.name!r} is removed; its runs stay")
         return 0
-    done = schedules.switch(server, found, enabled=chosen.what == "resume")
-    state = "goes on" if chosen.what == "resume" else "is paused"
+    resumed = chosen.what == "resume"
+    if resumed and not found.schedule.enabled:
+        # Those of its own id KFP counts itself.
+        _let_end(server, chosen, found, but_of=found.id)
+    done = schedules.switch(server, found, enabled=resumed)
+    state = "goes on" if resumed else "is paused"
     _say(f"schedule {chosen.name!r} {state}{'' if done else ' already'}")
     return 0
 
 
-def _check_times(chosen: argparse.Namespace) -> None:
-    """Tell of a wrong expression or time zone before anything is asked of a server.
+def _check(chosen: argparse.Namespace) -> None:
+    """Tell of what cannot be before anything is asked of a server.
 
     Raises:
-        Refusal: If one is wrong.
+        Refusal: With the first problem.
     """
-    from pipelines.operator.cron import parse, zone
+    from pipelines.operator import limits
 
-    if chosen.cron:
-        parse(chosen.cron)
-    if chosen.time_zone:
-        zone(chosen.time_zone, "--time-zone")
-    zone(_server_zone(chosen), "--server-time-zone")
+    if chosen.what not in CHANGES:
+        return
+    if chosen.what == "create":
+        limits.check_name(limits.SCHEDULE, chosen.name)
+        if chosen.experiment:
+            limits.check_name(limits.EXPERIMENT, chosen.experiment)
+    if chosen.service_account:
+        limits.check_name(limits.SERVICE_ACCOUNT, chosen.service_account)
+    check_times(chosen)
+
+
+def _let_end(
+    server: "Server", chosen: argparse.Namespace, found: "Found | None", *, but_of: str
+) -> None:
+    """Start nothing beside a run that is going on, unless that is wanted.
+
+    Args:
+        server: Where.
+        chosen: The arguments.
+        found: The schedule as it is; None where there is none of this name.
+        but_of: Id of the recurring run that goes on, whose runs KFP counts; empty for none.
+
+    Raises:
+        Refusal: If a run is going on.
+    """
+    from pipelines.operator import history
+
+    if chosen.while_running:
+        return
+    going = history.going(server, chosen.name, found, but_of=but_of)
+    if going:
+        paused = "" if chosen.what == "resume" else "give --paused (and resume later), or "
+        raise Refusal(
+            f"a run of {chosen.name!r} is going on ({server.link('runs', going[0].run_id)}), and "
+            "KFP would not count it, so that two might run at once: wait for it, or "
+            f"{paused}give --while-running"
+        )
 
 
 def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None") -> int:
+    from dataclasses import replace
+
     from pipelines.names import SERVICE_ACCOUNT
     from pipelines.operator import runs, schedules
     from pipelines.operator.choice import chosen_values, chosen_version, room
+    from pipelines.operator.recurring import Schedule
 
     pipeline, version = chosen_version(server, chosen.pipeline, chosen.version)
     known, values, _ = chosen_values(
@@ -179,30 +198,38 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
     if "skip_unchanged" in known:
         values.setdefault("skip_unchanged", True)
     zone = chosen.time_zone or "UTC"
+    clock_name = clock(chosen, found.schedule.clock if found is not None else "")
     version_id = "" if chosen.latest else version.pipeline_version_id
     if found is not None and not (chosen.version or chosen.latest):
         # Which version is the newest may have changed since; that is no other schedule.
         version_id = found.schedule.version_id
-    wanted = schedules.Schedule(
+    wanted = Schedule(
         name=chosen.name,
         cron=chosen.cron,
         zone=zone,
         standard=bool(chosen.standard_time),
-        expression=_expression(chosen, chosen.cron, zone, standard=bool(chosen.standard_time)),
+        expression=expression(chosen.cron, zone, clock_name, standard=bool(chosen.standard_time)),
         pipeline_id=pipeline.pipeline_id,
         version_id=version_id,
         values=values,
         catch_up=bool(chosen.catch_up),
         enabled=not chosen.paused,
         service_account=chosen.service_account or SERVICE_ACCOUNT,
+        clock=clock_name,
+        experiment_id=found.schedule.experiment_id if found is not None else "",
     )
     if found is not None and not chosen.paused:
-        wanted = schedules.with_state(wanted, found.wanted_on)
-    next_times = _next_times(wanted, _server_zone(chosen))
-    done = schedules.create(server, wanted, runs.experiment(server, runs.EXPERIMENT))
+        wanted = replace(wanted, enabled=found.wanted_on)
+    coming = next_times(wanted, clock_name)
+    if wanted.enabled and (found is None or not found.schedule.enabled):
+        _let_end(server, chosen, found, but_of=found.id if found is not None else "")
+    if found is None or chosen.experiment:
+        where = runs.experiment(server, chosen.experiment or runs.EXPERIMENT)
+        wanted = replace(wanted, experiment_id=where)
+    done = schedules.create(server, wanted)
     state = "is made" if done else "is there already"
     _say(f"schedule {chosen.name!r} {state}{'' if wanted.enabled else ', paused'}")
-    _say(next_times)
+    _say(coming)
     return 0
 
 
@@ -231,9 +258,10 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
         zone = chosen.time_zone or (before.zone if before.zone != "?" else "UTC")
         cron = chosen.cron or before.cron
         standard = before.standard if chosen.standard_time is None else chosen.standard_time
+        clock_name = clock(chosen, before.clock)
         wanted = replace(
-            wanted, cron=cron, zone=zone, standard=standard,
-            expression=_expression(chosen, cron, zone, standard=standard),
+            wanted, cron=cron, zone=zone, standard=standard, clock=clock_name, every=0,
+            expression=expression(cron, zone, clock_name, standard=standard),
         )  # fmt: skip
     if latest:
         wanted = replace(wanted, version_id="")
@@ -246,50 +274,24 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
     if chosen.service_account:
         wanted = replace(wanted, service_account=chosen.service_account)
     different = schedules.differences(before, wanted)
-    if different and different != ["state"] and wanted.enabled and not chosen.while_running:
-        going = schedules.active(server, found)
-        if going:
-            raise Refusal(
-                f"a run of {before.name!r} is going on ({server.link('runs', going[0].run_id)}), "
-                "and KFP would not count it for a changed schedule: wait for it, or give --paused "
-                "(and resume later), or --while-running"
-            )
-    next_times = _next_times(wanted, _server_zone(chosen)) if wanted.zone != "?" else ""
-    done = schedules.change(server, found, wanted, runs.experiment(server, runs.EXPERIMENT))
+    remade = different not in ([], ["state"])
+    if remade and wanted.every:
+        raise Refusal(
+            f"schedule {before.name!r} runs every {wanted.every} s, as only KFP's UI can make one, "
+            "and a change would have to make it anew: give --cron as well"
+        )
+    if different and wanted.enabled:
+        # Of the one that is made KFP knows no runs yet.
+        _let_end(server, chosen, found, but_of="" if remade else found.id)
+    coming = next_times(wanted, clock(chosen, wanted.clock)) if wanted.zone != "?" else ""
+    if not wanted.experiment_id:
+        wanted = replace(wanted, experiment_id=runs.experiment(server, runs.EXPERIMENT))
+    done = schedules.change(server, found, wanted)
     what = f"changed: {', '.join(different)}" if done and different else "is so already"
     _say(f"schedule {before.name!r} {what}{'' if wanted.enabled else ' (paused)'}")
-    if next_times:
-        _say(next_times)
+    if coming:
+        _say(coming)
     return 0
-
-
-def _server_zone(chosen: argparse.Namespace) -> str:
-    """The installation's clock, given or not."""
-    return chosen.server_time_zone or os.environ.get("DEFECTORY_SERVER_TIME_ZONE") or "UTC"
-
-
-def _expression(chosen: argparse.Namespace, cron: str, zone_name: str, *, standard: bool) -> str:
-    from datetime import UTC, datetime
-
-    from pipelines.operator.cron import moved, parse, zone
-
-    server = zone(_server_zone(chosen), "--server-time-zone")
-    wanted = zone(zone_name, "--time-zone")
-    return moved(parse(cron), wanted, server, standard, datetime.now(UTC)).for_kfp()
-
-
-def _next_times(schedule: "Schedule", server_zone: str) -> str:
-    """The next three times, on the clock that was meant, so that a person sees what was done."""
-    from datetime import datetime
-    from itertools import islice
-
-    from pipelines.operator.cron import parse, zone
-
-    server = zone(server_zone, "--server-time-zone")
-    meant = zone(schedule.zone, "--time-zone")
-    times = parse(schedule.expression).after(datetime.now(server))
-    shown = [f"{at.astimezone(meant):%a %Y-%m-%d %H:%M}" for at in islice(times, 3)]
-    return f"next, {schedule.zone} time: {'; '.join(shown)}"
 
 
 def _show(server: "Server") -> None:

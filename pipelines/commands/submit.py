@@ -48,17 +48,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         type=float,
         default=0.0,
-        help="stop waiting after this long; the run goes on",
+        help="with --wait: stop waiting after this long, with exit code 1; the run goes on",
     )
     add_connection(parser)
 
 
 def main(chosen: argparse.Namespace) -> int:
     """Check everything, start the run, and follow it if asked to."""
-    if not 0 <= chosen.timeout < inf:
-        raise Refusal(
-            f"--timeout {chosen.timeout:g}: give minutes; 0 waits for as long as it takes"
-        )
+    _check(chosen)
 
     from pipelines.operator.access import access
     from pipelines.operator.choice import chosen_values, chosen_version, room
@@ -78,12 +75,13 @@ def main(chosen: argparse.Namespace) -> int:
         sys.stderr.write(f"{warning}\n")
 
     from pipelines.names import SERVICE_ACCOUNT
-    from pipelines.operator import runs
+    from pipelines.operator import limits, runs
 
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    stamp = time.strftime(" %Y-%m-%d %H:%M:%S", time.gmtime())
     run = runs.start(
         server,
-        name=chosen.name or f"{version.display_name} {stamp}",
+        # The name of a version may itself be as long as that of a run.
+        name=chosen.name or version.display_name[: limits.RUN.most - len(stamp)] + stamp,
         experiment_id=runs.experiment(server, chosen.experiment),
         version=version,
         values=values,
@@ -96,6 +94,29 @@ def main(chosen: argparse.Namespace) -> int:
     sys.stdout.write("\n".join([*lines, link]) + "\n")
     sys.stdout.flush()
     return wait(server, run.run_id, chosen.timeout) if chosen.wait else 0
+
+
+def _check(chosen: argparse.Namespace) -> None:
+    """Tell of what cannot be before anything is asked of a server.
+
+    Raises:
+        Refusal: With the first problem.
+    """
+    from pipelines.operator import limits
+
+    if not 0 <= chosen.timeout < inf:
+        raise Refusal(
+            f"--timeout {chosen.timeout:g}: give minutes; 0 waits for as long as it takes"
+        )
+    if chosen.timeout and not chosen.wait:
+        raise Refusal(
+            f"--timeout {chosen.timeout:g}: says how long to wait for the run: give --wait too, or "
+            "leave it out"
+        )
+    limits.check_name(limits.EXPERIMENT, chosen.experiment)
+    for kind, name in ((limits.RUN, chosen.name), (limits.SERVICE_ACCOUNT, chosen.service_account)):
+        if name:
+            limits.check_name(kind, name)
 
 
 def wait(server: "Server", identity: str, minutes: float) -> int:

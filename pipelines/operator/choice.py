@@ -9,7 +9,7 @@ from pipelines.elsewhere import is_address
 from pipelines.names import STORE_MOUNT
 from pipelines.operator.parameters import Parameter, Value, parameters, require_all, values
 from pipelines.operator.pin import Pinned, address, pin
-from pipelines.operator.schedules import Schedule
+from pipelines.operator.recurring import Schedule
 from pipelines.operator.server import Server
 from pipelines.operator.versions import find_pipeline, find_version, newest_version
 from pipelines.refusal import Refusal

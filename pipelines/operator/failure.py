@@ -16,6 +16,10 @@ AUDIENCE = "pipelines.kubeflow.org"
 GARBAGE = (AttributeError, KeyError, TypeError, ValueError, UnicodeDecodeError)
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "record layer failure")
+"""What OpenSSL says of an answer that is plain HTTP."""
+
+
 class ServerRefusal(Refusal):
     """The server could not be reached, or said no.
 
@@ -88,6 +92,9 @@ def _unanswered(error: Exception, access: Access) -> str:
     cause: BaseException = error
     if isinstance(error, http.MaxRetryError) and error.reason is not None:
         cause = error.reason
+    if access.endpoint and any(said in str(cause) for said in _NO_TLS):
+        plain = access.endpoint.replace("https://", "http://", 1)
+        return f"{where} does not speak https: give its address with http, --endpoint {plain}"
     if isinstance(cause, http.SSLError) or "SSLError" in str(cause):
         way = (
             f"check that {access.authority} holds its authority's certificate, as PEM"

@@ -7,12 +7,49 @@ from typing import Any
 from pipelines.operator import runs
 from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.server import Server
+from pipelines.refusal import Refusal
 
 PAUSE = 5.0
 """Seconds between two looks."""
 
 PATIENCE = 600.0
 """Seconds for which a server may be away while a run is followed; upgrades take minutes."""
+
+
+TELLING = 3
+"""How many looks may be in vain before it is told why."""
+
+
+class Patience:
+    """How long somebody who is asked again and again may give no answer."""
+
+    def __init__(self, who: str, say: Callable[[str], None]) -> None:
+        """Take whom it is about, and what is called when it stops answering or answers again."""
+        self._who, self._say = who, say
+        self._since: float | None = None
+        self._missed = 0
+
+    def missed(self, refusal: Refusal) -> None:
+        """Note that there was no answer.
+
+        Raises:
+            Refusal: This one, once there was none for long.
+        """
+        self._missed += 1
+        if self._since is None:
+            self._since = time.monotonic()
+            self._say(f"{self._who}  does not answer, trying on")
+        elif time.monotonic() - self._since > PATIENCE:
+            raise refusal
+        if self._missed == TELLING:
+            # It may be a login page, which does not pass by itself.
+            self._say(f"{self._who}  {refusal}")
+
+    def answered(self) -> None:
+        """Note that there was an answer."""
+        if self._since is not None:
+            self._since, self._missed = None, 0
+            self._say(f"{self._who}  answers again")
 
 
 def follow(
@@ -66,22 +103,17 @@ def looks(
         TimeoutError: If the run goes on after `limit`.
     """
     begun = time.monotonic()
-    away: float | None = None
+    patience = Patience("server", say)
     while True:
         try:
             run = runs.get(server, identity)
         except ServerRefusal as refusal:
-            passing = refusal.status in (0, 408, 429) or refusal.status >= 500
-            if not passing or (away is not None and time.monotonic() - away > PATIENCE):
+            if not (refusal.status in (0, 408, 429) or refusal.status >= 500):
                 raise
-            if away is None:
-                away = time.monotonic()
-                say("server  does not answer, trying on")
+            patience.missed(refusal)
             _wait(begun, limit)
             continue
-        if away is not None:
-            away = None
-            say("server  answers again")
+        patience.answered()
         yield run
         if run.state in runs.FINAL:
             return

@@ -14,6 +14,9 @@ from typing import Any
 
 from pipelines.profiles import LABELS
 
+Place = tuple[tuple[str, ...], int]
+"""Where a pod belongs in a run: the names it is below, the step's last, and which try it is."""
+
 _TRIES = 12
 _TRY = re.compile(r"\(\d+\)$")
 # KFP names the template of a pod by what it has to fill in: labels, of which ours have all the
@@ -44,6 +47,11 @@ class Node:
         """Name of the step's task."""
         return self.path[-1]
 
+    @property
+    def place(self) -> Place:
+        """Where it belongs."""
+        return self.path, self.attempt
+
 
 def nodes(run: Any) -> list[Node]:
     """The pods of a run's steps, in the order of their paths."""
@@ -72,7 +80,7 @@ def nodes(run: Any) -> list[Node]:
     return found
 
 
-def place_of(path: str) -> tuple[tuple[str, ...], int] | None:
+def place_of(path: str) -> Place | None:
     """Where a node belongs: the names it is below, and which try it is.
 
     Args:

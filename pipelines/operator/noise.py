@@ -18,18 +18,27 @@ _LINE = re.compile(
 _OPENS = ("Got executor_input:", "ExecutorOutput: {")
 
 
+class Filter:
+    """Tells a step's own lines from the others, line by line."""
+
+    def __init__(self) -> None:
+        """Begin at the beginning of a log."""
+        self._inside = False
+        self._announced = False
+
+    def keeps(self, line: str) -> bool:
+        """Whether the next line is the step's own."""
+        if self._inside:
+            self._inside = line != "}"
+            return False
+        if _LINE.fullmatch(line):
+            self._announced = line.endswith(_OPENS[0])
+            self._inside = line.endswith(_OPENS[1])
+            return False
+        self._inside, self._announced = self._announced and line == "{", False
+        return not self._inside
+
+
 def own(lines: Iterable[str]) -> Iterator[str]:
     """A log without what KFP and Argo say in it as a matter of course."""
-    inside = False
-    announced = False
-    for line in lines:
-        if inside:
-            inside = line != "}"
-            continue
-        if _LINE.fullmatch(line):
-            announced = line.endswith(_OPENS[0])
-            inside = line.endswith(_OPENS[1])
-            continue
-        inside, announced = announced and line == "{", False
-        if not inside:
-            yield line
+    return filter(Filter().keeps, lines)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -9,10 +11,11 @@ from typing import Any
 
 import kfp_server_api
 
+from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.nodes import is_try
 from pipelines.operator.parameters import Value
 from pipelines.operator.server import Server
-from pipelines.operator.versions import equals
+from pipelines.operator.versions import equals, exactly, of_name
 from pipelines.operator.workflow import tasks
 from pipelines.refusal import Refusal
 
@@ -72,7 +75,27 @@ class Step:
 
 
 def experiment(server: Server, name: str) -> str:
-    """Id of the experiment of this name, made if there is none."""
+    """Id of the experiment of this name, made if there is none.
+
+    Raises:
+        Refusal: If the server takes the name for that of another experiment.
+    """
+    if (known := of_name(_experiments(server, name), name)) is not None:
+        return str(known.experiment_id)
+    body = kfp_server_api.V2beta1Experiment(display_name=name, namespace=server.namespace)
+    try:
+        with server.doing(f"making the experiment {name!r}"):
+            made = server.api.experiments.experiment_service_create_experiment(body)
+        return str(made.experiment_id)
+    except ServerRefusal as refusal:
+        alike = _experiments(server, name) if refusal.status == 409 else []
+        if not alike:
+            raise
+        # Somebody else was faster.
+        return str(exactly(alike, name, "experiment", "--experiment").experiment_id)
+
+
+def _experiments(server: Server, name: str) -> list[Any]:
     scope = {"namespace": server.namespace} if server.namespace else {}
     found = server.pages(
         "looking for the experiment",
@@ -81,12 +104,7 @@ def experiment(server: Server, name: str) -> str:
         filter=equals("display_name", name),
         **scope,
     )
-    known = next(iter(found), None)
-    if known is None:
-        body = kfp_server_api.V2beta1Experiment(display_name=name, namespace=server.namespace)
-        with server.doing(f"making the experiment {name!r}"):
-            known = server.api.experiments.experiment_service_create_experiment(body)
-    return str(known.experiment_id)
+    return list(found)
 
 
 def start(
@@ -142,23 +160,33 @@ def find(server: Server, named: str) -> Any:
     return get(server, fitting[0].run_id)
 
 
-def listed(
-    server: Server, *, limit: int, wanted_state: str = "", recurring_run_id: str = ""
-) -> list[Any]:
+def listed(server: Server, *, limit: int, wanted_state: str = "") -> list[Any]:
     """Runs, the newest first.
 
     Args:
         server: Where.
         limit: The most to return; 0 for all.
         wanted_state: One of KFP's states, or empty for any.
-        recurring_run_id: Only those of this schedule.
+    """
+    return list(islice(chosen(server, wanted_state=wanted_state), limit or None))
+
+
+def chosen(
+    server: Server, *, wanted_state: str = "", further: Sequence[tuple[str, str, str]] = ()
+) -> Iterator[Any]:
+    """Runs that are not archived, page by page, the newest first.
+
+    Args:
+        server: Where.
+        wanted_state: One of KFP's states, or empty for any.
+        further: Operation, key and value of further conditions of KFP's own.
     """
     # KFP ends as failed what was stopped.
     kept = "FAILED" if wanted_state == "CANCELED" else wanted_state
     wanted = [
         ("NOT_EQUALS", "storage_state", "ARCHIVED"),
         ("EQUALS", "state", kept),
-        ("EQUALS", "recurring_run_id", recurring_run_id),
+        *further,
     ]
     predicates = [
         {"operation": operation, "key": key, "stringValue": value}
@@ -174,8 +202,7 @@ def listed(
         filter=json.dumps({"predicates": predicates}),
         **scope,
     )
-    fitting = (run for run in found if wanted_state in ("", state(run)))
-    return list(islice(fitting, limit or None))
+    return (run for run in found if wanted_state in ("", state(run)))
 
 
 def state(run: Any) -> str:
@@ -211,7 +238,7 @@ def steps(run: Any) -> list[Step]:
 def logs_of(run: Any) -> str:
     """The command that prints what a run, or the first of its steps that failed, has said."""
     failed = [step.name for step in steps(run) if step.count("FAILED")]
-    return " ".join(["defectory logs", run.run_id, *failed[:1]])
+    return shlex.join(["defectory", "logs", run.run_id, *failed[:1]])
 
 
 def _is_workflow(task: Any, details: list[Any]) -> bool:

@@ -4,59 +4,18 @@ KFP cannot change a recurring run, and allows several of one name. Here a name s
 schedule: a change makes the new one paused, stops the old one, starts the new one and removes the
 old one. So there are never two that run. An interruption leaves a paused spare, which the next call
 removes; one between the stop and the start leaves both paused, and the same call again, or
-`resume`, lets the new one go on.
+`resume`, lets the new one go on. What is no such spare is never removed unasked.
 """
 
 import contextlib
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from shlex import quote
 
-import kfp_server_api
-
-from pipelines.operator import runs
+from pipelines.operator import recurring
 from pipelines.operator.failure import ServerRefusal
-from pipelines.operator.parameters import Value, typed
+from pipelines.operator.recurring import Recurring, Schedule
 from pipelines.operator.server import Server
-from pipelines.operator.versions import equals
-from pipelines.refusal import Refusal
-
-_ABOUT = re.compile(r"at '(?P<cron>[^']*)' in (?P<zone>\S+?)(?P<standard> \(standard time\))?, ")
-_IN_PLACE = ", in place of one that was on"
-"""How the description ends of what a change makes of a schedule that is on: while the one before is
-there and both are paused, that change was interrupted."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What a schedule is to do.
-
-    Attributes:
-        name: Its name.
-        cron: The expression as a person wrote it.
-        zone: The time zone meant by it.
-        standard: Whether summer time is left out of account.
-        expression: The expression as KFP has it, on the server's clock.
-        pipeline_id: The pipeline to run.
-        version_id: Its version; empty for the newest whenever it runs.
-        values: Values of the pipeline's parameters.
-        catch_up: Whether runs that were missed are made up for.
-        enabled: False while it is paused.
-        service_account: Kubernetes service account of its runs' pods.
-    """
-
-    name: str
-    cron: str
-    zone: str
-    standard: bool
-    expression: str
-    pipeline_id: str
-    version_id: str
-    values: Mapping[str, Value]
-    catch_up: bool
-    enabled: bool
-    service_account: str
+from pipelines.refusal import SERVER, Refusal
 
 
 @dataclass(frozen=True)
@@ -66,13 +25,15 @@ class Found:
     Attributes:
         id: KFP's id of it.
         schedule: What it does.
-        spares: Ids of others of the same name, left by an interrupted change.
+        spares: Ids of others of the same name, left by interrupted changes, the oldest first.
+        before: Id of the schedule that it was made in place of; empty for none.
         stalled: Whether it is paused only because a change was interrupted.
     """
 
     id: str
     schedule: Schedule
     spares: tuple[str, ...]
+    before: str = ""
     stalled: bool = False
 
     @property
@@ -82,17 +43,42 @@ class Found:
 
 
 def listed(server: Server) -> list[Found]:
-    """All schedules, by name."""
-    return _grouped(_recurring(server))
+    """All schedules, by name; others of a name that are no spares are listed too."""
+    by_name: dict[str, list[Recurring]] = {}
+    for one in recurring.listed(server):
+        by_name.setdefault(one.schedule.name, []).append(one)
+    found = []
+    for _, several in sorted(by_name.items()):
+        first, others = _told_apart(several)
+        found += [first, *(Found(one.id, one.schedule, ()) for one in others)]
+    return found
 
 
 def find(server: Server, name: str) -> Found | None:
-    """A schedule by name."""
-    found = _grouped(_recurring(server, filter=equals("display_name", name)))
-    return found[0] if found else None
+    """A schedule by name.
+
+    Raises:
+        Refusal: If there are several that nobody here has left; with their ids.
+    """
+    several = recurring.named(server, name)
+    if not several:
+        return None
+    first, others = _told_apart(several)
+    if others:
+        here = [first.id, *(one.id for one in others)]
+        raise Refusal(
+            f"there are {len(here)} schedules {name!r}, and here a name stands for one: keep one, "
+            "and remove the others in KFP's UI; they are\n"
+            + "\n".join(
+                f"  {one.id} ({_state(one)}) {server.link('recurringrun', one.id)}"
+                for one in several
+                if one.id in here
+            )
+        )
+    return first
 
 
-def create(server: Server, wanted: Schedule, experiment_id: str) -> bool:
+def create(server: Server, wanted: Schedule) -> bool:
     """Make a schedule.
 
     Returns:
@@ -103,24 +89,25 @@ def create(server: Server, wanted: Schedule, experiment_id: str) -> bool:
     """
     found = find(server, wanted.name)
     if found is None:
-        _make(server, wanted, experiment_id)
-        return True
+        made = recurring.make(server, wanted)
+        return True if _is_first(server, made, ()) else create(server, wanted)
     different = differences(found.schedule, wanted)
     if different == ["state"] and found.stalled:
         return switch(server, found, enabled=True)
     if different:
+        name = quote(wanted.name)
         stalled = (
             f"; it is paused since a change was interrupted: defectory schedule resume "
-            f"{wanted.name} lets it go on"
+            f"{name} lets it go on"
         )
         raise Refusal(
             f"schedule {wanted.name!r} is there already, with another {', '.join(different)}: "
-            f"defectory schedule change {wanted.name} changes it{stalled if found.stalled else ''}"
+            f"defectory schedule change {name} changes it{stalled if found.stalled else ''}"
         )
     return _clean(server, found)
 
 
-def change(server: Server, found: Found, wanted: Schedule, experiment_id: str) -> bool:
+def change(server: Server, found: Found, wanted: Schedule) -> bool:
     """Make a schedule different.
 
     Returns:
@@ -128,29 +115,32 @@ def change(server: Server, found: Found, wanted: Schedule, experiment_id: str) -
 
     Raises:
         ServerRefusal: If the server refuses; then the old one goes on, or the message says not.
+        Refusal: If somebody else changes it at the same moment.
     """
     different = differences(found.schedule, wanted)
     if not different:
         return _clean(server, found)
     if different == ["state"]:
         return switch(server, found, wanted.enabled)
-    mark = _IN_PLACE if wanted.enabled else ""
-    made = _make(server, with_state(wanted, False), experiment_id, mark)
+    made = recurring.make(
+        server, replace(wanted, enabled=False), before=found.id, was_on=wanted.enabled
+    )
+    if not _is_first(server, made, (found.id, *found.spares)):
+        raise _at_once(wanted.name)
     try:
         if found.schedule.enabled:
-            _switch(server, found.id, False)
+            recurring.switch(server, found.id, False)
         if wanted.enabled:
-            _switch(server, made, True)
+            recurring.switch(server, made.id, True)
     except BaseException as error:
-        if _undone(server, found, made) or not isinstance(error, ServerRefusal):
+        if _undone(server, found, made.id) or not isinstance(error, ServerRefusal):
             raise
         raise ServerRefusal(
             f"{error}; {wanted.name!r} may be paused now: defectory schedule resume "
-            f"{wanted.name} lets it go on",
+            f"{quote(wanted.name)} lets it go on",
             error.status,
         ) from error
-    for identity in (found.id, *found.spares):
-        _remove(server, identity)
+    delete(server, found)
     return True
 
 
@@ -165,7 +155,7 @@ def switch(server: Server, found: Found, enabled: bool) -> bool:
     if not enabled:
         _clean(server, found)
     if changes:
-        _switch(server, found.id, enabled)
+        recurring.switch(server, found.id, enabled)
     if enabled:
         _clean(server, found)
     return changes
@@ -173,18 +163,9 @@ def switch(server: Server, found: Found, enabled: bool) -> bool:
 
 def delete(server: Server, found: Found) -> None:
     """Remove a schedule; its runs stay, also those that are going on."""
-    for identity in (found.id, *found.spares):
-        _remove(server, identity)
-
-
-def active(server: Server, found: Found) -> list[Any]:
-    """Runs of a schedule that have not ended."""
-    started = [
-        run
-        for identity in (found.id, *found.spares)
-        for run in runs.listed(server, limit=50, recurring_run_id=identity)
-    ]
-    return [run for run in started if run.state not in runs.FINAL]
+    # Each tells which one it was made in place of, so what is left is known for a spare.
+    for identity in (*found.spares, found.id):
+        recurring.remove(server, identity)
 
 
 def differences(one: Schedule, other: Schedule) -> list[str]:
@@ -197,66 +178,91 @@ def differences(one: Schedule, other: Schedule) -> list[str]:
         "values": "values",
         "catch-up": "catch_up",
         "service account": "service_account",
+        "experiment": "experiment_id",
         "state": "enabled",
     }
     return [word for word, field in named.items() if getattr(one, field) != getattr(other, field)]
 
 
-def _recurring(server: Server, **query: str) -> list[Any]:
-    scope = {"namespace": server.namespace} if server.namespace else {}
-    found = server.pages(
-        "listing schedules",
-        server.api.recurring_runs.recurring_run_service_list_recurring_runs,
-        "recurring_runs",
-        sort_by="created_at desc",
-        **scope,
-        **query,
+def _told_apart(several: list[Recurring]) -> tuple[Found, list[Recurring]]:
+    """Of one name the schedule with its spares, and those that are none.
+
+    Args:
+        several: All of one name, those made last first.
+    """
+    first, *rest = sorted(several, key=lambda one: not one.schedule.enabled)
+    linked = _linked(first, several)
+    ours: list[Recurring] = []
+    others: list[Recurring] = []
+    for one in rest:
+        (ours if _is_spare(one, first, linked) else others).append(one)
+    left = tuple(one.id for one in reversed(ours))
+    mark = first.mark
+    stalled = mark is not None and mark.was_on and mark.before in left
+    return (
+        Found(
+            first.id,
+            first.schedule,
+            left,
+            before=mark.before if mark is not None else "",
+            stalled=stalled and not first.schedule.enabled,
+        ),
+        others,
     )
-    return list(found)
 
 
-def _grouped(recurring: list[Any]) -> list[Found]:
-    """One entry a name: the one that is enabled, else the newest; the others are spares."""
-    by_name: dict[str, list[Any]] = {}
-    for one in recurring:
-        by_name.setdefault(one.display_name, []).append(one)
-    found = []
-    for _, several in sorted(by_name.items()):
-        several.sort(key=lambda one: one.status != "ENABLED")
-        first, *rest = several
-        replaces = (first.description or "").endswith(_IN_PLACE)
-        found.append(
-            Found(
-                first.recurring_run_id,
-                _read(first),
-                tuple(one.recurring_run_id for one in rest),
-                stalled=bool(rest) and replaces and first.status != "ENABLED",
-            )
-        )
-    return found
+def _is_spare(one: Recurring, first: Recurring, linked: set[str]) -> bool:
+    """Whether an interrupted change has left a schedule, so that nobody misses it.
+
+    Such a one is paused and was made here, for the pipeline of the one that stays, unless the
+    change was one of the pipeline: then the one tells that it was made in place of the other.
+    """
+    same = one.schedule.pipeline_id == first.schedule.pipeline_id
+    return not one.schedule.enabled and one.mark is not None and (same or one.id in linked)
 
 
-def _read(recurring: Any) -> Schedule:
-    trigger = recurring.trigger
-    cron = trigger.cron_schedule if trigger is not None else None
-    periodic = trigger.periodic_schedule if trigger is not None else None
-    expression = cron.cron if cron is not None else ""
-    if periodic is not None:
-        expression = f"every {periodic.interval_second} s"
-    reference = recurring.pipeline_version_reference
-    written = _ABOUT.search(recurring.description or "")
-    return Schedule(
-        name=recurring.display_name,
-        cron=written["cron"] if written else expression,
-        zone=written["zone"] if written else "?",
-        standard=bool(written and written["standard"]),
-        expression=expression,
-        pipeline_id=(reference.pipeline_id or "") if reference is not None else "",
-        version_id=(reference.pipeline_version_id or "") if reference is not None else "",
-        values=runs.parameters_of(recurring),
-        catch_up=not recurring.no_catchup,
-        enabled=recurring.status == "ENABLED",
-        service_account=recurring.service_account or "",
+def _linked(first: Recurring, several: list[Recurring]) -> set[str]:
+    """Ids of those that a schedule was made in place of, or that were made in place of it."""
+    pairs = [{one.id, one.mark.before} for one in several if one.mark and one.mark.before]
+    linked = {first.id}
+    for _ in pairs:
+        for pair in pairs:
+            if pair & linked:
+                linked |= pair
+    return linked
+
+
+def _is_first(server: Server, made: Recurring, known: tuple[str, ...]) -> bool:
+    """Whether nobody else has made a schedule of the same name meanwhile; else it is removed.
+
+    Args:
+        server: Where.
+        made: What was made just now.
+        known: Ids of those that were there before.
+
+    Raises:
+        Refusal: If it cannot be told who was first.
+    """
+    name = made.schedule.name
+    others = [one for one in recurring.named(server, name) if one.id not in (made.id, *known)]
+    older = [one for one in others if not _younger(one, made)]
+    if not older:
+        return True
+    recurring.remove(server, made.id)
+    if any(one.created == made.created for one in older):
+        raise _at_once(name)
+    return False
+
+
+def _younger(one: Recurring, than: Recurring) -> bool:
+    return one.created is not None and than.created is not None and one.created > than.created
+
+
+def _at_once(name: str) -> Refusal:
+    return Refusal(
+        f"somebody else makes or changes schedule {name!r} at the same moment, so this has changed "
+        "nothing: look at it with defectory schedule list, and try again",
+        SERVER,
     )
 
 
@@ -264,67 +270,19 @@ def _undone(server: Server, found: Found, made: str) -> bool:
     """Whether a change could be undone: the new one is removed, the old one as it was."""
     with contextlib.suppress(ServerRefusal):
         # Removed before the old one starts: it may run, and only the answer have been lost.
-        _remove(server, made)
+        recurring.remove(server, made)
         if found.schedule.enabled:
-            _switch(server, found.id, True)
+            recurring.switch(server, found.id, True)
         return True
     return False
 
 
-def _make(server: Server, wanted: Schedule, experiment_id: str, mark: str = "") -> str:
-    """Make a schedule; its id."""
-    when = f"at '{wanted.cron}' in {wanted.zone}{' (standard time)' if wanted.standard else ''}"
-    # KFP's UI shows neither version nor parameters of a schedule that has no version of its own.
-    what = "" if wanted.version_id else f" the newest version, with {typed(wanted.values)},"
-    body = kfp_server_api.V2beta1RecurringRun(
-        display_name=wanted.name,
-        description=f"{when},{what} by defectory schedule{mark}",
-        experiment_id=experiment_id,
-        namespace=server.namespace,
-        # An empty version stands for the newest whenever it runs; KFP's own client refuses it.
-        pipeline_version_reference=kfp_server_api.V2beta1PipelineVersionReference(
-            pipeline_id=wanted.pipeline_id, pipeline_version_id=wanted.version_id or None
-        ),
-        runtime_config=kfp_server_api.V2beta1RuntimeConfig(parameters=dict(wanted.values)),
-        trigger=kfp_server_api.V2beta1Trigger(
-            cron_schedule=kfp_server_api.V2beta1CronSchedule(cron=wanted.expression)
-        ),
-        mode=kfp_server_api.RecurringRunMode.ENABLE
-        if wanted.enabled
-        else kfp_server_api.RecurringRunMode.DISABLE,
-        no_catchup=not wanted.catch_up,
-        max_concurrency="1",
-        service_account=wanted.service_account,
-    )
-    with server.doing(f"making the schedule {wanted.name!r}"):
-        made = server.api.recurring_runs.recurring_run_service_create_recurring_run(body)
-    return str(made.recurring_run_id)
-
-
-def _switch(server: Server, identity: str, enabled: bool) -> None:
-    api = server.api.recurring_runs
-    with server.doing("resuming the schedule" if enabled else "pausing the schedule"):
-        if enabled:
-            api.recurring_run_service_enable_recurring_run(recurring_run_id=identity)
-        else:
-            api.recurring_run_service_disable_recurring_run(recurring_run_id=identity)
-
-
-def _remove(server: Server, identity: str) -> None:
-    with server.doing("removing the schedule"):
-        # Runs belong to their schedule in Kubernetes: without ORPHAN those that are going on
-        # would be killed with it.
-        server.api.recurring_runs.recurring_run_service_delete_recurring_run(
-            recurring_run_id=identity, propagation_policy="ORPHAN"
-        )
-
-
 def _clean(server: Server, found: Found) -> bool:
     for identity in found.spares:
-        _remove(server, identity)
+        recurring.remove(server, identity)
     return bool(found.spares)
 
 
-def with_state(schedule: Schedule, enabled: bool) -> Schedule:
-    """A schedule, paused or not."""
-    return replace(schedule, enabled=enabled)
+def _state(one: Recurring) -> str:
+    where = "" if one.mark is not None else ", not made here"
+    return f"{'on' if one.schedule.enabled else 'paused'}{where}"

@@ -4,13 +4,16 @@ import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import kfp_server_api
 
 from pipelines.names import PIPELINE
+from pipelines.operator import limits
 from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.server import Server
 from pipelines.refusal import Refusal
@@ -61,9 +64,11 @@ def deploy(server: Server, package: Path, pipeline: str, version: str, about: st
         about: What people should know of it, in Markdown.
 
     Raises:
-        Refusal: If there is a version of this name with other content.
+        Refusal: If KFP takes no such name, or there is a version of this name with other content.
         ServerRefusal: If the server refuses.
     """
+    limits.check_name(limits.PIPELINE, pipeline)
+    limits.check_name(limits.VERSION, version)
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
     pipeline_id = _pipeline(server, pipeline)
     if (found := find_version(server, pipeline_id, version)) is not None:
@@ -77,23 +82,17 @@ def deploy(server: Server, package: Path, pipeline: str, version: str, about: st
                 description=f"{about}\n\ncontent {digest[:_KEPT]}\n",
             )
     except ServerRefusal as refusal:
-        found = find_version(server, pipeline_id, version) if refusal.status == 409 else None
-        if found is None:
+        alike = _versions(server, pipeline_id, version) if refusal.status == 409 else []
+        if not alike:
             raise
-        return _same(server, pipeline, found, digest)  # somebody else was faster
+        # Somebody else was faster.
+        return _same(server, pipeline, exactly(alike, version, "version", "--version"), digest)
     return _deployed(server, pipeline, made, existed=False)
 
 
 def find_version(server: Server, pipeline_id: str, name: str) -> Any | None:
-    """A pipeline's version by name."""
-    found = server.pages(
-        "looking for the version",
-        server.api.pipelines.pipeline_service_list_pipeline_versions,
-        "pipeline_versions",
-        pipeline_id=pipeline_id,
-        filter=equals("display_name", name),
-    )
-    return next(iter(found), None)
+    """A pipeline's version of exactly this name."""
+    return of_name(_versions(server, pipeline_id, name), name)
 
 
 def newest_version(server: Server, pipeline_id: str) -> Any:
@@ -161,8 +160,45 @@ def names_of(server: Server, ids: list[tuple[str, str]]) -> dict[tuple[str, str]
 
 
 def equals(key: str, value: str) -> str:
-    """A filter of KFP's lists."""
+    """A filter of KFP's lists; its database may find what differs in case or accents too."""
     return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
+
+
+def exactly(alike: Sequence[Any], name: str, what: str, option: str) -> Any:
+    """The one of exactly a name among those that the server takes for it.
+
+    Args:
+        alike: What the server found; at least one.
+        name: The name.
+        what: What it is of, for people.
+        option: The option that gives it.
+
+    Raises:
+        Refusal: If there is none: the server makes no other beside those that it found.
+    """
+    if (found := of_name(alike, name)) is not None:
+        return found
+    other = alike[0].display_name
+    raise Refusal(
+        f"{option} {quote(name)}: the server has {what} {other!r}, and makes none beside it whose "
+        f"name differs in case or accents only: give {option} {quote(other)}, or another name"
+    )
+
+
+def of_name(alike: Iterable[Any], name: str) -> Any | None:
+    """The one of exactly a name; None if there is none."""
+    return next((one for one in alike if one.display_name == name), None)
+
+
+def _versions(server: Server, pipeline_id: str, name: str) -> list[Any]:
+    found = server.pages(
+        "looking for the version",
+        server.api.pipelines.pipeline_service_list_pipeline_versions,
+        "pipeline_versions",
+        pipeline_id=pipeline_id,
+        filter=equals("display_name", name),
+    )
+    return list(found)
 
 
 def _pipeline(server: Server, name: str) -> str:
@@ -170,8 +206,8 @@ def _pipeline(server: Server, name: str) -> str:
 
     KFP's upload of a pipeline names its first version like the pipeline, so it is made empty.
     """
-    if (known := _named(server, name)) is not None:
-        return known
+    if (known := of_name(_pipelines(server, name), name)) is not None:
+        return str(known.pipeline_id)
     body = kfp_server_api.V2beta1Pipeline(
         name=name,
         display_name=name,
@@ -183,12 +219,14 @@ def _pipeline(server: Server, name: str) -> str:
             made = server.api.pipelines.pipeline_service_create_pipeline(body)
         return str(made.pipeline_id)
     except ServerRefusal as refusal:
-        if refusal.status == 409 and (known := _named(server, name)) is not None:
-            return known
-        raise
+        alike = _pipelines(server, name) if refusal.status == 409 else []
+        if not alike:
+            raise
+        # Somebody else was faster.
+        return str(exactly(alike, name, "pipeline", "--pipeline").pipeline_id)
 
 
-def _named(server: Server, name: str) -> str | None:
+def _pipelines(server: Server, name: str) -> list[Any]:
     found = server.pages(
         "looking for the pipeline",
         server.api.pipelines.pipeline_service_list_pipelines,
@@ -196,7 +234,7 @@ def _named(server: Server, name: str) -> str | None:
         filter=equals("display_name", name),
         **_scope(server),
     )
-    return next((str(one.pipeline_id) for one in found), None)
+    return list(found)
 
 
 def _scope(server: Server) -> dict[str, str]:

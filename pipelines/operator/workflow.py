@@ -10,13 +10,14 @@ import base64
 import gzip
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import kfp_server_api
 
 from pipelines.operator.failure import ServerRefusal
-from pipelines.operator.nodes import place_of, step_of, without_try
+from pipelines.operator.nodes import Place, place_of, step_of, without_try
 from pipelines.operator.server import Server
 
 _STATES = {
@@ -59,15 +60,37 @@ def tasks(server: Server, run_id: str) -> list[Any]:
     ]
 
 
-def pending(server: Server, run_id: str) -> dict[tuple[tuple[str, ...], int], str]:
-    """Why pods of steps have not started, by their places (`nodes.place_of`).
+@dataclass(frozen=True)
+class Executor:
+    """What Argo says of a place in a run where a step's pod is, or might have been.
+
+    Attributes:
+        phase: Argo's word for how far it is.
+        why: Why it has not started, or failed, as far as Kubernetes says.
+    """
+
+    phase: str
+    why: str
+
+    @property
+    def ran(self) -> bool:
+        """Whether there was a pod; there is none of what was skipped or came from the cache."""
+        return self.phase in ("Running", "Succeeded", "Failed", "Error")
+
+
+def executors(server: Server, run_id: str) -> dict[Place, Executor]:
+    """What Argo says of the steps' pods.
 
     Returns:
-        Empty reasons for pods of which Kubernetes says nothing; none at all where the workflow is
-        not given.
+        Nothing where the workflow is not given.
     """
-    found = _waiting(_nodes(server, run_id))
-    return {place: why for name, why in found.items() if (place := place_of(name)) is not None}
+    found = {}
+    for node in _nodes(server, run_id):
+        place = place_of(node["name"])
+        if place is not None and node.get("type") != "Retry":
+            why = " ".join((node.get("message") or "").split())
+            found[place] = Executor(node.get("phase") or "", why)
+    return found
 
 
 def reasons(server: Server, run_id: str) -> list[str]:

@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -42,10 +43,21 @@ def _nothing_of_this_machine(
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("DEFECTORY_IMAGES", str(_pushed(home / "digests.json")))
     set_kubeconfig(monkeypatch, home / "no-such-config")
     from kfp.client import Client
 
     monkeypatch.setattr(Client, "_LOCAL_KFP_CONTEXT", str(home / "context.json"))
+
+
+def _pushed(path: Path) -> Path:
+    """The file of images that were built and pushed; nothing is deployed without."""
+    images = {
+        name: {"reference": f"registry.example/defectory/{name}:1", "digest": f"sha256:{mark * 64}"}
+        for name, mark in (("data", "1"), ("diffusion", "2"), ("detection", "3"))
+    }
+    path.write_text(json.dumps(images))
+    return path
 
 
 def set_kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -56,10 +68,28 @@ def set_kubeconfig(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(path))
 
 
+def kubeconfig(path: Path, url: str) -> None:
+    """A kubectl configuration for a server at an address."""
+    path.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
+        f"clusters: [{{name: here, cluster: {{server: '{url}'}}}}]\n"
+        "users: [{name: ada, user: {token: kubernetes-token}}]\n"
+        "contexts: [{name: here, context: {cluster: here, user: ada}}]\n"
+    )
+
+
 @pytest.fixture
 def backend() -> Iterator[Backend]:
     with serving(Backend()) as running:
         yield running
+
+
+@pytest.fixture
+def cluster(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The server is Kubernetes' API too, and kubectl is set up for it."""
+    kubeconfig(tmp_path / "config", backend.url)
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+    return backend
 
 
 @pytest.fixture
@@ -116,6 +146,16 @@ def deployed(backend: Backend, package: Path) -> Backend:
     """A server that has the real pipeline, in one version."""
     put(backend, package, "defectory-valvano-kind", "0123456789ab")
     return backend
+
+
+@pytest.fixture
+def schedule(deployed: Backend, defectory: Defectory) -> Defectory:
+    """Runs a command of `defectory schedule` against the server."""
+
+    def run(what: str, *words: str) -> Done:
+        return defectory("schedule", what, *words, "--endpoint", deployed.url)
+
+    return run
 
 
 def put(backend: Backend, package: Path, pipeline: str, version: str) -> str:

@@ -2,7 +2,8 @@
 
 Bodies and answers are checked against the generated models of `kfp_server_api`, filters and sort
 keys against what the backend knows, parameters against the package, cron expressions against
-robfig/cron 1.2; what the backend refuses is refused here.
+robfig/cron 1.2, names and descriptions against the widths of MySQL's columns; what the backend
+refuses is refused here. Names are compared as MySQL does, without case and accents.
 """
 
 import datetime
@@ -19,16 +20,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import kube_backend
 from kfp_checks import (
     Refused,
     check_cron,
+    check_length,
     checked,
     model,
     multipart,
     need,
     read_documents,
+    same,
     struct,
 )
+from kube_backend import Break, send
 
 NEVER = "1970-01-01T00:00:00Z"
 _FILTERS = {
@@ -65,6 +70,8 @@ class Backend:
     versions: dict[str, dict[str, Any]] = field(default_factory=dict)
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     recurring: dict[str, dict[str, Any]] = field(default_factory=dict)
+    orphans: list[str] = field(default_factory=list)
+    """Schedules that run in Kubernetes and are in no list: their rows did not fit."""
     scripts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """For a run, what each further look at it finds."""
     next_script: list[dict[str, Any]] = field(default_factory=list)
@@ -102,13 +109,11 @@ class Backend:
     def fail(self, pattern: str, status: int, message: str = "", times: int = 1) -> None:
         """Answer the next requests of a kind with an error as grpc-gateway writes it."""
         body = json.dumps({"code": 2, "message": message, "details": []}).encode()
-        self.faults.append(Fault(pattern, lambda handler: _send(handler, status, body), times))
+        self.faults.append(Fault(pattern, lambda handler: send(handler, status, body), times))
 
     def answer(self, pattern: str, body: bytes, kind: str, status: int = 200) -> None:
         """Answer all requests of a kind with something else."""
-        self.faults.append(
-            Fault(pattern, lambda handler: _send(handler, status, body, kind), 10**6)
-        )
+        self.faults.append(Fault(pattern, lambda handler: send(handler, status, body, kind), 10**6))
 
     def dawdle(self, pattern: str, seconds: float) -> None:
         """Let requests of a kind wait."""
@@ -139,6 +144,16 @@ class Backend:
                 self.fail(r"", 503, times=10**6)
 
         self.faults.append(Fault(pattern, act, 1, answers=False))
+
+    def break_off(self, pattern: str, how: Break, times: int = 1) -> None:
+        """Let the next logs of pods of a kind end in another way than with their last line."""
+
+        def act(handler: BaseHTTPRequestHandler) -> None:
+            split = urlsplit(handler.path)
+            query = {name: values[-1] for name, values in parse_qs(split.query).items()}
+            kube_backend.answer(handler, self.pods, unquote(split.path), query, how)
+
+        self.faults.append(Fault(pattern, act, times))
 
     def hang_up(self, pattern: str) -> None:
         """Close the connection on the next request of a kind."""
@@ -181,19 +196,11 @@ class _Quiet(ThreadingHTTPServer):
         """Clients that hang up are part of the tests."""
 
 
-def _send(
-    handler: BaseHTTPRequestHandler, status: int, body: bytes, kind: str = "application/json"
-) -> None:
-    handler.send_response(status)
-    handler.send_header("Content-Type", kind)
-    handler.send_header("Content-Length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
 class _Handler(BaseHTTPRequestHandler):
     backend: Backend
     protocol_version = "HTTP/1.1"
+    # Else every piece of an answer waits until the one before is acknowledged.
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         pass
@@ -223,19 +230,19 @@ class _Handler(BaseHTTPRequestHandler):
                     return
         try:
             if path.startswith("/api/v1/namespaces/"):
-                return self._kubernetes(path, query)
+                return kube_backend.answer(self, self.backend.pods, path, query)
             if path in ("/k8s/pod/logs",) or path.startswith("/apis/v1alpha1/"):
                 self._authenticate()
                 return self._log(path, query)
             self._authenticate()
             answer = self._route(method, path, query, body)
-            _send(self, 200, json.dumps(answer).encode())
+            send(self, 200, json.dumps(answer).encode())
         except Refused as refused:
             if refused.form == "upload":
                 error = {"error_message": str(refused), "error_details": str(refused)}
             else:
                 error = {"code": 3, "message": str(refused), "details": []}
-            _send(self, refused.status, json.dumps(error).encode())
+            send(self, refused.status, json.dumps(error).encode())
 
     # --- who asks ---
 
@@ -305,8 +312,9 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = model(body, "V2beta1Experiment")
         space = self._namespace(wanted.get("namespace"))
         need(wanted, "display_name")
+        check_length("Experiment.Name", wanted["display_name"].encode(), 128)
         if any(
-            (one["display_name"], one["namespace"]) == (wanted["display_name"], space)
+            same(one["display_name"], wanted["display_name"]) and one["namespace"] == space
             for one in self.backend.experiments.values()
         ):
             raise Refused(409, f"Experiment {wanted['display_name']} already exists")
@@ -330,8 +338,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not wanted.get("display_name") and not wanted.get("name"):
             raise Refused(400, "pipeline's name cannot be empty")
         name = wanted.get("name") or wanted["display_name"]
+        check_length("Pipeline.Name", name.encode(), 128)
         if any(
-            (one["name"], one["namespace"]) == (name, space)
+            same(one["name"], name) and one["namespace"] == space
             for one in self.backend.pipelines.values()
         ):
             raise Refused(409, f"The name {name} already exists. Please specify a new name")
@@ -358,8 +367,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not {"pipelineInfo", "root", "deploymentSpec"} <= set(spec.get("pipeline_spec", spec)):
             raise Refused(400, "unknown template format: not a pipeline spec", "upload")
         name = query["name"]
-        if len(name) > 127 or any(
-            (one["name"], one["pipeline_id"]) == (name, pipeline["pipeline_id"])
+        if len(name.encode()) > 127:
+            raise Refused(400, "PipelineVersion.Name length cannot exceed 127", "upload")
+        if any(
+            same(one["name"], name) and one["pipeline_id"] == pipeline["pipeline_id"]
             for one in self.backend.versions.values()
         ):
             raise Refused(409, "Failed to create a pipeline version", "upload")
@@ -404,6 +415,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(400, f"Experiment {wanted.get('experiment_id')} not found")
         version = self._version(wanted)
         self._check_values(version, wanted)
+        for column in ("display_name", "service_account"):
+            check_length(f"Run.{column}", wanted.get(column, ""), 255)
         made = wanted | {
             "run_id": str(uuid.uuid4()),
             "state": "PENDING",
@@ -446,6 +459,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(400, "no trigger")
         check_cron(cron)
         self._check_values(self._version(wanted), wanted)
+        for column in ("display_name", "description", "service_account"):
+            try:
+                check_length(f"Job.{column}", wanted.get(column, ""), 255)
+            except Refused:
+                # The object in Kubernetes is made before the row, and not taken back.
+                self.backend.orphans.append(wanted["display_name"])
+                raise
         enabled = wanted.get("mode") == "ENABLE"
         made = wanted | {
             "recurring_run_id": str(uuid.uuid4()),
@@ -513,8 +533,12 @@ class _Handler(BaseHTTPRequestHandler):
             key, value = predicate["key"], predicate["stringValue"]
             if key not in _FILTERS[kind]:
                 raise Refused(400, f"Invalid input error: no field {key} to filter by")
-            equal = {"EQUALS": True, "NOT_EQUALS": False}[predicate["operation"]]
-            found = [one for one in found if (str(one.get(key, "")) == value) is equal]
+            fits = {
+                "EQUALS": same,
+                "NOT_EQUALS": lambda one, other: not same(one, other),
+                "IS_SUBSTRING": lambda one, other: other.lower() in one.lower(),
+            }[predicate["operation"]]
+            found = [one for one in found if fits(str(one.get(key, "")), value)]
         if order := query.get("sort_by"):
             key, _, direction = order.partition(" ")
             if key not in _FILTERS[kind] or direction not in ("", "asc", "desc"):
@@ -529,6 +553,19 @@ class _Handler(BaseHTTPRequestHandler):
             answer["next_page_token"] = str(start + size)
         return checked(answer, f"V2beta1List{model.removeprefix('V2beta1')}sResponse")
 
+    def _log(self, path: str, query: dict[str, str]) -> None:
+        if path == "/k8s/pod/logs":
+            text = self.backend.archived.get(query["podname"])
+            if text is None:
+                return send(self, 500, b"Could not get main container logs: Error", "text/html")
+            return send(self, 200, text.encode(), "text/plain")
+        match = re.fullmatch(r"/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", path)
+        text = self.backend.logs.get(match[2]) if match else None
+        if text is None:
+            # The backend writes 200 before it looks for the pod.
+            text = json.dumps({"error_message": "Failed to read logs", "error_details": ""})
+        send(self, 200, text.encode(), "text/plain")
+
     # --- the older API ---
 
     def _workflow(self, identity: str) -> Any:
@@ -536,36 +573,3 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(404, f"Run {identity} not found")
         manifest = json.dumps(self.backend.workflows[identity])
         return {"run": {"id": identity}, "pipeline_runtime": {"workflow_manifest": manifest}}
-
-    # --- logs ---
-
-    def _log(self, path: str, query: dict[str, str]) -> None:
-        if path == "/k8s/pod/logs":
-            text = self.backend.archived.get(query["podname"])
-            if text is None:
-                return _send(self, 500, b"Could not get main container logs: Error", "text/html")
-            return _send(self, 200, text.encode(), "text/plain")
-        match = re.fullmatch(r"/apis/v1alpha1/runs/([^/]+)/nodes/([^/]+)/log", path)
-        text = self.backend.logs.get(match[2]) if match else None
-        if text is None:
-            # The backend writes 200 before it looks for the pod.
-            text = json.dumps({"error_message": "Failed to read logs", "error_details": ""})
-        _send(self, 200, text.encode(), "text/plain")
-
-    def _kubernetes(self, path: str, query: dict[str, str]) -> None:
-        match = re.fullmatch(r"/api/v1/namespaces/([^/]+)/pods(?:/([^/]+)/log)?", path)
-        if match is None:
-            raise Refused(404, path)
-        pods = self.backend.pods.get(match[1], [])
-        if match[2] is None:
-            key, _, value = query["labelSelector"].partition("=")
-            items = [one for one in pods if one["metadata"]["labels"].get(key) == value]
-            answer = {"kind": "PodList", "apiVersion": "v1", "items": items, "metadata": {}}
-            return _send(self, 200, json.dumps(answer).encode())
-        named = [one for one in pods if one["metadata"]["name"] == match[2]]
-        if not named or query.get("container") != "main":
-            raise Refused(404, f"pod {match[2]} not found")
-        lines = named[0]["log"].splitlines(keepends=True)
-        if "tailLines" in query:
-            lines = lines[-int(query["tailLines"]) :]
-        _send(self, 200, "".join(lines).encode(), "text/plain")

@@ -4,6 +4,7 @@ import email.parser
 import email.policy
 import json
 import re
+import unicodedata
 from functools import cache
 from typing import Any
 
@@ -61,6 +62,22 @@ def check_fields(fields: Any, name: str) -> None:
 def need(fields: dict[str, Any], name: str) -> None:
     if not fields.get(name):
         raise Refused(400, f"{name} cannot be empty")
+
+
+def check_length(column: str, text: str | bytes, most: int) -> None:
+    """As MySQL in its strict mode: what does not fit into a column is no row."""
+    if len(text) > most:
+        raise Refused(500, f"Failed to store it to table: Data too long for column '{column}'")
+
+
+def same(one: str, other: str) -> bool:
+    """As MySQL's usual collation: case and accents make no difference."""
+    return _folded(one) == _folded(other)
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 @cache

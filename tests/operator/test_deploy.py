@@ -95,6 +95,33 @@ def test_two_who_deploy_at_once_make_one_version(backend: Backend, defectory: De
     assert len(backend.versions) == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "there"), [("--version", "V1"), ("--pipeline", "Defectory-valvano-kind")]
+)
+def test_a_name_that_differs_in_case_is_not_taken(
+    backend: Backend, defectory: Defectory, option: str, there: str
+) -> None:
+    words = ("deploy", "--profile", "kind", "--endpoint", backend.url)
+    assert defectory(*words, option, there).code == 0
+
+    done = defectory(*words, option, there.lower())
+
+    assert done.code == 2
+    assert f"give {option} {there}, or another name" in done.err
+    assert len(backend.versions) == 1
+
+
+@pytest.mark.parametrize("option", ["--version", "--pipeline"])
+def test_a_name_that_kfp_does_not_keep_is_told(
+    backend: Backend, defectory: Defectory, option: str
+) -> None:
+    done = defectory("deploy", "--profile", "kind", "--endpoint", backend.url, option, "n" * 129)
+
+    assert done.code == 2
+    assert "bytes of one, and this has 129" in done.err
+    assert backend.asked("POST", "") == 0
+
+
 def test_a_server_for_several_users_gets_the_pipeline_in_ones_namespace(
     backend: Backend, defectory: Defectory
 ) -> None:

@@ -1,12 +1,14 @@
 """Everything that can be wrong between a person and a server ends in a sentence with a way out."""
 
+import os
 import socket
 import ssl
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Defectory, set_kubeconfig
+from conftest import Defectory, kubeconfig, set_kubeconfig
 from kfp_backend import Backend, serving
 
 SECRET = "s3cr3t-t0k3n-0123456789"
@@ -363,6 +365,33 @@ def test_plain_http_asked_of_a_tls_server(defectory: Defectory, tmp_path: Path) 
     _sentence(done.err)
 
 
+@pytest.mark.parametrize("scheme", ["", "https://"])
+def test_https_asked_of_a_plain_server(backend: Backend, defectory: Defectory, scheme: str) -> None:
+    host = backend.url.removeprefix("http://")
+
+    done = defectory("runs", "--endpoint", f"{scheme}{host}")
+
+    assert done.code == 3
+    assert f"give its address with http, --endpoint http://{host}" in _sentence(done.err)
+    assert "certificate" not in done.err
+
+
+def test_names_that_a_terminal_cannot_show_are_written_otherwise(backend: Backend) -> None:
+    backend.runs["r"] = {
+        "run_id": "11111111-2222-3333-4444-555555555555", "display_name": "Gie\u00dferei \u2603",
+        "experiment_id": "e", "state": "SUCCEEDED", "storage_state": "AVAILABLE",
+        "created_at": backend.now(), "finished_at": backend.now(),
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pipelines.cli", "runs", "--endpoint", backend.url]
+
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert rb"Gie\xdferei \u2603" in done.stdout
+
+
 def test_an_id_that_is_not_there(backend: Backend, defectory: Defectory) -> None:
     whole = "11111111-2222-3333-4444-555555555555"
 
@@ -503,16 +532,6 @@ def test_the_current_kubectl_context_is_the_default(
     assert done.code == 0, done.err
     assert all(path.startswith(f"{proxied}/apis/") for _, path in backend.requests)
     assert backend.headers[-1]["authorization"] == "Bearer kubernetes-token"
-
-
-def kubeconfig(path: Path, url: str) -> None:
-    """A kubectl configuration for a server at an address."""
-    path.write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
-        f"clusters: [{{name: here, cluster: {{server: '{url}'}}}}]\n"
-        "users: [{name: ada, user: {token: kubernetes-token}}]\n"
-        "contexts: [{name: here, context: {cluster: here, user: ada}}]\n"
-    )
 
 
 def _self_signed(folder: Path) -> ssl.SSLContext:

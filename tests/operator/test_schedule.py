@@ -2,30 +2,16 @@ import copy
 from pathlib import Path
 
 import pytest
-from conftest import Defectory, Done, put
+from conftest import put
 from kfp_backend import Backend
-
-
-@pytest.fixture
-def schedule(deployed: Backend, defectory: Defectory):
-    """Runs a command of `defectory schedule` against the server."""
-
-    def run(what: str, *words: str) -> Done:
-        return defectory("schedule", what, *words, "--endpoint", deployed.url)
-
-    return run
-
-
-def _only(backend: Backend) -> dict:
-    (one,) = backend.recurring.values()
-    return one
+from recurring import only, started
 
 
 def test_a_schedule_is_made_with_safe_defaults(deployed: Backend, schedule) -> None:
     done = schedule("create", "nightly", "--cron", "0 3 * * mon-fri")
 
     assert done.code == 0, done.err
-    made = _only(deployed)
+    made = only(deployed)
     assert made["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1-5"
     assert made["max_concurrency"] == "1"
     assert made["no_catchup"] is True
@@ -69,7 +55,7 @@ def test_what_argo_has_no_room_for_is_not_scheduled(deployed: Backend, schedule)
 
     refused = schedule("change", "nightly", "--set", "shards=60")
     assert refused.code == 2
-    assert _only(deployed)["runtime_config"]["parameters"]["shards"] == 20
+    assert only(deployed)["runtime_config"]["parameters"]["shards"] == 20
     assert schedule("change", "nightly", "--set", "shards=2").err == ""
 
 
@@ -77,9 +63,9 @@ def test_the_newest_version_can_be_followed(deployed: Backend, schedule) -> None
     done = schedule("create", "nightly", "--cron", "@daily", "--latest", "--set", "seed=3")
 
     assert done.code == 0, done.err
-    about = _only(deployed)["description"]
-    assert "the newest version, with seed=3 skip_unchanged=true, by" in about
-    reference = _only(deployed)["pipeline_version_reference"]
+    about = only(deployed)["description"]
+    assert "the newest version, with seed=3 skip_unchanged=true" in about
+    reference = only(deployed)["pipeline_version_reference"]
     assert reference["pipeline_id"]
     assert not reference.get("pipeline_version_id")
 
@@ -91,7 +77,7 @@ def test_a_newer_version_does_not_make_a_pinned_schedule_another(
     put(deployed, package, "defectory-valvano-kind", "ba9876543210")
 
     assert schedule("create", "nightly", "--cron", "@daily").code == 0
-    assert _only(deployed)["pipeline_version_reference"]["pipeline_version_id"].endswith(
+    assert only(deployed)["pipeline_version_reference"]["pipeline_version_id"].endswith(
         "0123456789ab"
     )
 
@@ -103,7 +89,7 @@ def test_changing_keeps_what_is_not_given(deployed: Backend, schedule) -> None:
 
     assert done.code == 0, done.err
     assert "changed: time, values" in done.out
-    changed = _only(deployed)
+    changed = only(deployed)
     assert changed["trigger"]["cron_schedule"]["cron"] == "0 30 2 * * *"
     assert changed["no_catchup"] is False
     assert changed["runtime_config"]["parameters"] == {
@@ -115,11 +101,11 @@ def test_changing_keeps_what_is_not_given(deployed: Backend, schedule) -> None:
 
 def test_the_service_account_can_be_another(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "@daily", "--service-account", "default-editor")
-    first = _only(deployed)["service_account"]
+    first = only(deployed)["service_account"]
 
     schedule("change", "nightly", "--service-account", "another")
 
-    assert (first, _only(deployed)["service_account"]) == ("default-editor", "another")
+    assert (first, only(deployed)["service_account"]) == ("default-editor", "another")
 
 
 def test_changing_nothing_does_nothing(deployed: Backend, schedule) -> None:
@@ -135,7 +121,7 @@ def test_changing_nothing_does_nothing(deployed: Backend, schedule) -> None:
 
 def test_a_schedule_is_not_changed_while_its_run_goes_on(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *")
-    run = _run_of(deployed)
+    run = started(deployed)
 
     refused = schedule("change", "nightly", "--cron", "0 4 * * *")
     paused = schedule("change", "nightly", "--cron", "0 4 * * *", "--paused")
@@ -144,12 +130,12 @@ def test_a_schedule_is_not_changed_while_its_run_goes_on(deployed: Backend, sche
     assert run["run_id"] in refused.err
     assert paused.code == 0, paused.err
     assert run["state"] == "RUNNING"
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
 
 
 def test_deleting_leaves_runs_that_go_on(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *")
-    run = _run_of(deployed)
+    run = started(deployed)
 
     assert schedule("delete", "nightly").code == 0
     assert deployed.recurring == {}
@@ -168,7 +154,7 @@ def test_a_change_that_the_server_refuses_leaves_the_old_schedule_on(
     done = schedule("change", "nightly", "--cron", "0 4 * * *")
 
     assert done.code == 3
-    left = _only(deployed)
+    left = only(deployed)
     assert left["status"] == "ENABLED"
     assert left["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
 
@@ -200,8 +186,8 @@ def test_a_change_that_fails_at_any_call_leaves_one_schedule_on(
     assert changed is (call == REMOVE), "only a change that is done stays"
     again = schedule("change", "nightly", "--cron", "0 4 * * *")
     assert again.code == 0, again.err
-    assert _only(deployed)["status"] == "ENABLED"
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
 
 
 @pytest.mark.parametrize("last", [CREATE, STOP, START])
@@ -219,7 +205,7 @@ def test_a_server_that_goes_away_during_a_change_never_runs_two(
     assert sum(one["status"] == "ENABLED" for one in deployed.recurring.values()) <= 1
     deployed.faults.clear()
     assert schedule("resume", "nightly").code == 0
-    assert _only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["status"] == "ENABLED"
 
 
 def _killed_between(deployed: Backend, schedule, *words: str) -> None:
@@ -240,8 +226,8 @@ def test_the_same_command_again_mends_a_change_that_was_killed(
     done = schedule(what, "nightly", "--cron", "0 4 * * *")
 
     assert done.code == 0, done.err
-    assert _only(deployed)["status"] == "ENABLED"
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
     assert "already" in schedule(what, "nightly", "--cron", "0 4 * * *").out
 
 
@@ -250,8 +236,8 @@ def test_another_change_mends_one_that_was_killed_too(deployed: Backend, schedul
     _killed_between(deployed, schedule, "--cron", "0 4 * * *")
 
     assert schedule("change", "nightly", "--cron", "0 5 * * *").code == 0
-    assert _only(deployed)["status"] == "ENABLED"
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 5 * * *"
+    assert only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 5 * * *"
 
 
 def test_a_refusal_says_that_a_killed_change_has_left_the_schedule_paused(
@@ -276,7 +262,7 @@ def test_what_was_paused_on_purpose_stays_so_after_a_killed_change(
     assert [one["status"] for one in deployed.recurring.values()] == ["DISABLED", "DISABLED"]
 
     assert schedule(what, "nightly", "--cron", "0 4 * * *").code == 0
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
 
 
 @pytest.mark.parametrize("what", ["create", "change"])
@@ -285,9 +271,9 @@ def test_a_killed_change_can_be_mended_paused(deployed: Backend, schedule, what:
     _killed_between(deployed, schedule, "--cron", "0 4 * * *")
 
     assert schedule(what, "nightly", "--cron", "0 4 * * *", "--paused").code == 0
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
     assert schedule(what, "nightly", "--cron", "0 4 * * *").code == 0
-    assert _only(deployed)["status"] == "DISABLED", "it is paused on purpose now"
+    assert only(deployed)["status"] == "DISABLED", "it is paused on purpose now"
 
 
 def test_pausing_that_is_interrupted_starts_nothing_later(deployed: Backend, schedule) -> None:
@@ -300,7 +286,7 @@ def test_pausing_that_is_interrupted_starts_nothing_later(deployed: Backend, sch
     assert schedule("pause", "nightly").code == 0
 
     assert schedule("change", "nightly", "--cron", "0 4 * * *").code == 0
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
 
 
 def test_a_spare_left_by_an_interrupted_change_is_removed(deployed: Backend, schedule) -> None:
@@ -313,8 +299,8 @@ def test_a_spare_left_by_an_interrupted_change_is_removed(deployed: Backend, sch
     done = schedule("change", "nightly", "--cron", "0 4 * * *")
 
     assert done.code == 0, done.err
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
-    assert _only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+    assert only(deployed)["status"] == "ENABLED"
 
 
 def test_pausing_and_resuming_say_when_there_was_nothing_to_do(deployed: Backend, schedule) -> None:
@@ -323,7 +309,7 @@ def test_pausing_and_resuming_say_when_there_was_nothing_to_do(deployed: Backend
     said = [schedule(what, "nightly").out for what in ("pause", "pause", "resume", "resume")]
 
     assert ["already" in one for one in said] == [False, True, False, True]
-    assert _only(deployed)["status"] == "ENABLED"
+    assert only(deployed)["status"] == "ENABLED"
 
 
 def test_making_a_paused_schedule_again_does_not_start_it(deployed: Backend, schedule) -> None:
@@ -331,13 +317,13 @@ def test_making_a_paused_schedule_again_does_not_start_it(deployed: Backend, sch
     schedule("pause", "nightly")
 
     assert schedule("create", "nightly", "--cron", "0 3 * * *").code == 0
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
 
 
 def test_a_paused_schedule_can_be_made(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *", "--paused")
 
-    assert _only(deployed)["status"] == "DISABLED"
+    assert only(deployed)["status"] == "DISABLED"
 
 
 def test_the_list_shows_times_as_they_were_meant(deployed: Backend, schedule) -> None:
@@ -384,7 +370,7 @@ def test_a_branch_stays_a_branch(deployed: Backend, schedule) -> None:
     done = schedule("create", "n", "--cron", "@daily", "--data", data, "--revision", "main")
 
     assert done.code == 0, done.err
-    values = _only(deployed)["runtime_config"]["parameters"]
+    values = only(deployed)["runtime_config"]["parameters"]
     assert (values["data"], values["revision"]) == (data, "main")
 
 
@@ -397,7 +383,7 @@ def test_other_data_does_not_keep_the_revision_of_the_data_before(
     def values(*words: str) -> tuple[str, str]:
         done = schedule("change", "n", *words)
         assert done.code == 0, done.err
-        given = _only(deployed)["runtime_config"]["parameters"]
+        given = only(deployed)["runtime_config"]["parameters"]
         return given["data"], given["revision"]
 
     assert values("--data", second) == (second, "")
@@ -423,8 +409,8 @@ def test_the_newest_version_decides_on_parameters_once_it_is_followed(
 
     assert pinned.code == 2
     assert done.code == 0, done.err
-    assert _only(deployed)["runtime_config"]["parameters"]["novel"] == 2
-    assert not _only(deployed)["pipeline_version_reference"].get("pipeline_version_id")
+    assert only(deployed)["runtime_config"]["parameters"]["novel"] == 2
+    assert not only(deployed)["pipeline_version_reference"].get("pipeline_version_id")
 
 
 def test_another_pipeline_is_followed_or_pinned_as_the_one_before(
@@ -438,7 +424,7 @@ def test_another_pipeline_is_followed_or_pinned_as_the_one_before(
     def reference(*words: str) -> tuple[str, str]:
         done = schedule("change", "nightly", *words)
         assert done.code == 0, done.err
-        found = _only(deployed)["pipeline_version_reference"]
+        found = only(deployed)["pipeline_version_reference"]
         return found["pipeline_id"], found.get("pipeline_version_id") or ""
 
     assert reference(*theirs) == ("id-of-defectory-valvano-gpu", "")
@@ -454,20 +440,20 @@ def test_standard_time_is_kept_until_it_is_given_up(deployed: Backend, schedule)
     given_up = schedule("change", "nightly", "--no-standard-time")
 
     assert kept.code == 0, kept.err
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
     assert given_up.code == 2
     assert "summer time" in given_up.err
 
 
 def test_another_clock_of_the_server_moves_the_expression(deployed: Backend, schedule) -> None:
     schedule("create", "nightly", "--cron", "0 3 * * *", "--time-zone", "Asia/Tokyo")
-    before = _only(deployed)["trigger"]["cron_schedule"]["cron"]
+    before = only(deployed)["trigger"]["cron_schedule"]["cron"]
 
     done = schedule("change", "nightly", "--server-time-zone", "Asia/Tokyo")
 
     assert done.code == 0, done.err
     assert before == "0 0 18 * * *"
-    assert _only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
     assert "03:00" in done.out
 
 
@@ -500,19 +486,3 @@ def test_a_wrong_expression_is_told_before_the_server_is_asked(deployed: Backend
     assert done.code == 2
     assert len(done.err.splitlines()) == 2
     assert deployed.requests == []
-
-
-def _run_of(backend: Backend) -> dict:
-    """A run that the only schedule has started."""
-    (identity,) = backend.recurring
-    run = {
-        "run_id": "11111111-2222-3333-4444-555555555555",
-        "display_name": "nightly-1",
-        "experiment_id": next(iter(backend.experiments)),
-        "recurring_run_id": identity,
-        "state": "RUNNING",
-        "storage_state": "AVAILABLE",
-        "created_at": backend.now(),
-    }
-    backend.runs[run["run_id"]] = run
-    return run

@@ -1,7 +1,7 @@
+import shlex
 from pathlib import Path
 
 import pytest
-from argo import nodes, tasks
 from conftest import Defectory, Done, git, put
 from kfp_backend import Backend
 
@@ -220,167 +220,78 @@ def test_a_password_in_an_address_is_not_repeated(
     assert "hunter22" not in done.err + done.out
 
 
-WORKFLOW = "defectory-valvano-x7k2p"
-STEPS = f"{WORKFLOW}.root"
+def test_two_who_submit_first_make_one_experiment(deployed: Backend, defectory: Defectory) -> None:
+    # The first look finds nothing, as if the other had been faster by a moment.
+    assert defectory("submit", "--endpoint", deployed.url).code == 0
+    deployed.answer(r"GET .*/experiments$", b"{}", "application/json")
+    deployed.faults[-1].times = 1
 
-
-def _details(state: str) -> dict[str, object]:
-    first = f"{STEPS}.data-versioning"
-    return tasks(
-        WORKFLOW,
-        {
-            WORKFLOW: [f"{WORKFLOW}.root-driver"],
-            f"{WORKFLOW}.root-driver": [STEPS],
-            STEPS: [f"{first}-driver"],
-            f"{first}-driver": [first],
-            first: [f"{first}.executor"],
-            f"{first}.executor": [],
-        },
-        {first: state, f"{first}.executor": state},
-    )
-
-
-def test_waiting_shows_progress_and_ends_with_the_run(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [
-        {"state": "RUNNING", "run_details": _details("RUNNING")},
-        {},
-        {
-            "state": "SUCCEEDED",
-            "run_details": _details("SUCCEEDED"),
-            "finished_at": "2026-11-01T01:02:03Z",
-        },
-    ]
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+    done = defectory("submit", "--endpoint", deployed.url)
 
     assert done.code == 0, done.err
-    lines = [line.split(None, 1)[-1] for line in done.out.splitlines()]
-    assert lines.index("data-versioning  running") < lines.index("data-versioning  succeeded")
-    assert done.out.count("data-versioning  running") == 1
-    assert "driver" not in done.out
-    assert "succeeded after 1:0" in done.out
+    assert len(deployed.experiments) == 1
+    assert len({run["experiment_id"] for run in deployed.runs.values()}) == 1
 
 
-def test_waiting_for_a_run_that_fails_names_the_step(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["Defectory", "d\u00e9fectory"])
+def test_an_experiment_that_differs_in_case_or_accents_is_not_taken(
+    deployed: Backend, defectory: Defectory, name: str
 ) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [{"state": "FAILED", "run_details": _details("FAILED")}]
+    words = ("submit", "--endpoint", deployed.url)
+    assert defectory(*words, "--experiment", name).code == 0
 
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
+    refused = defectory(*words)
+    other = defectory(*words, "--experiment", "others")
 
-    assert done.code == 1
-    assert "data-versioning" in done.err
-    assert "defectory logs" in done.err
+    assert refused.code == 2
+    assert f"--experiment {shlex.quote(name)}" in refused.err
+    assert other.code == 0, other.err
+    assert len(deployed.runs) == 2
 
 
-def test_waiting_for_a_run_that_fails_says_why(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+def test_a_version_that_differs_in_case_is_not_taken(
+    deployed: Backend, defectory: Defectory, package: Path
 ) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [{"state": "FAILED", "run_details": _details("FAILED")}]
-    name = "defectory-valvano-x7k2p(0).gate(0).executor(0)"
-    told = {name: ("Failed", "main: OOMKilled (exit code 137)")}
-    deployed.next_workflow = {
-        "status": {"nodes": nodes("defectory-valvano-x7k2p", {name: []}, told)}
-    }
+    put(deployed, package, "defectory-valvano-kind", "Spring")
 
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
-
-    assert "  gate: main: OOMKilled (exit code 137)\n" in done.err
-
-
-def test_waiting_says_what_a_step_waits_for(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [
-        {"state": "RUNNING", "run_details": _details("RUNNING")},
-        {"state": "SUCCEEDED"},
-    ]
-    name = f"{STEPS}.data-versioning"
-    told = {name: ("Running", ""), f"{name}.executor": ("Pending", "ImagePullBackOff: no such tag")}
-    deployed.next_workflow = {
-        "status": {"nodes": nodes(WORKFLOW, {name: [], f"{name}.executor": []}, told)}
-    }
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
-
-    assert "data-versioning  waiting: ImagePullBackOff: no such tag\n" in done.out
-    assert "running" not in done.out
-
-
-def test_waiting_survives_a_server_that_is_away_for_a_while(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [{"state": "RUNNING"}, {"state": "SUCCEEDED"}]
-    deployed.fail(r"GET .*/runs/", 503, times=2)
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
-
-    assert done.code == 0, done.err
-    assert "trying on" in done.out
-    assert "answers again" in done.out
-
-
-def test_a_token_that_expires_while_waiting_does_not_lose_the_run(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.fail(r"GET .*/runs/", 401)
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait")
-
-    assert done.code == 3
-    (run,) = deployed.runs.values()
-    assert f"defectory runs {run['run_id']} --wait" in done.err
-
-
-def test_a_cancelled_run_ends_the_waiting(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.next_script = [{"state": "CANCELED"}]
-
-    assert defectory("submit", "--endpoint", deployed.url, "--wait").code == 1
-
-
-def test_waiting_can_be_limited(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
-
-    assert done.code == 1
-    assert "still going on" in done.err
-
-
-def test_waiting_is_limited_while_the_server_is_away_too(
-    deployed: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _quick(monkeypatch)
-    deployed.fail(r"GET .*/runs/", 503, times=10**6)
-
-    done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
-
-    assert done.code == 1
-    assert "still going on" in done.err
-
-
-@pytest.mark.parametrize("minutes", ["-1", "nan", "inf"])
-def test_a_limit_that_is_none_is_refused(
-    deployed: Backend, defectory: Defectory, minutes: str
-) -> None:
-    done = defectory("submit", "--endpoint", deployed.url, "--wait", f"--timeout={minutes}")
+    done = defectory("submit", "--endpoint", deployed.url, "--version", "spring")
 
     assert done.code == 2
-    assert f"--timeout {minutes}" in done.err
+    assert "has no version 'spring'; its newest is 'Spring'" in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "rule"),
+    [
+        ("--name", "n" * 256, "255 characters of one, and this has 256"),
+        ("--name", "one\ntwo", "in one line"),
+        ("--experiment", "\u00e4" * 65, "128 bytes of one, and this has 130"),
+        ("--experiment", "", "at least one letter"),
+        ("--service-account", "n" * 254, "253 characters of one, and this has 254"),
+    ],
+)
+def test_a_name_that_kfp_does_not_keep_is_told_before_the_server_is_asked(
+    deployed: Backend, defectory: Defectory, option: str, name: str, rule: str
+) -> None:
+    done = defectory("submit", "--endpoint", deployed.url, option, name)
+
+    assert done.code == 2
+    assert rule in done.err
     assert deployed.requests == []
+
+
+def test_the_name_of_a_run_has_room_for_that_of_its_version(
+    deployed: Backend, defectory: Defectory, package: Path
+) -> None:
+    put(deployed, package, "defectory-valvano-kind", "v" * 255)
+
+    done = defectory("submit", "--endpoint", deployed.url)
+
+    assert done.code == 0, done.err
+    (run,) = deployed.runs.values()
+    assert len(run["display_name"]) == 255
+    assert run["display_name"].startswith("vvv")
+    assert run["display_name"][-20:-8].startswith(" 2")
 
 
 def test_without_a_pipeline_one_is_told_to_deploy(backend: Backend, defectory: Defectory) -> None:
@@ -411,9 +322,3 @@ def test_an_unknown_version_is_told_with_the_newest(
 
     assert done.code == 2
     assert "0123456789ab" in done.err
-
-
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.operator import follow
-
-    monkeypatch.setattr(follow, "PAUSE", 0.01)

@@ -1,5 +1,6 @@
 """A run's beginning and end: gate, publication, final status; on a real store, MLflow and HTTP."""
 
+import errno
 import json
 import os
 import threading
@@ -16,7 +17,7 @@ from components.final_status.close import close_run
 from components.final_status.webhook import WEBHOOK
 from components.gate.edge import open_run
 from components.gate.origin import origin
-from components.history import Note
+from components.history import History, Note
 from components.kubeflow import HOST, PORT
 from components.publication.publish import publish
 from components.retry import PAUSE, TRIES
@@ -400,13 +401,56 @@ def test_more_tasks_than_argo_has_room_for_end_at_the_gate_of_a_cluster(tmp_path
     assert _open(tmp_path, "run 3", **all_on).proceed, "this machine has no such limit"
 
 
+@pytest.mark.parametrize("read", ["read", "reasons"])
+@pytest.mark.parametrize(
+    "trouble",
+    [OSError(errno.EIO, "Input/output error"), PermissionError(errno.EACCES, "no access")],
+)
+def test_a_store_that_cannot_be_read_is_told_too(
+    trouble: OSError, read: str, webhook: Webhook, client: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    run = f"unreadable {read} {trouble.errno}"
+    monkeypatch.setenv(RUN, run)
+    _open(tmp_path, run)
+
+    def fail(*_: object) -> None:
+        raise trouble
+
+    monkeypatch.setattr(History, read, fail)
+    _close(run, page=str(tmp_path / "ending"))
+
+    (told,) = webhook.posted
+    assert told["state"] == "FAILED"
+    assert "the store does not tell" in told["error"]
+    assert str(trouble.strerror) in told["error"]
+    assert "| state | FAILED |" in (tmp_path / "ending").read_text()
+    assert _run_of(client, run).info.status == "FAILED"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_note_that_was_written_by_halves_is_told_too(
+    text: str, webhook: Webhook, tmp_path: Path
+) -> None:
+    _open(tmp_path, "run 1")
+    (note,) = Path(os.environ[STORE]).rglob("runs/*.json")
+    note.write_text(text)
+
+    _close("run 1")
+
+    (told,) = webhook.posted
+    assert (told["state"], "the store does not tell" in told["error"]) == ("FAILED", True)
+
+
 def test_the_webhook_is_left_alone_when_nobody_wants_it(webhook: Webhook) -> None:
     _close("run 1", notify=False)
 
     assert webhook.posted == []
 
 
-@pytest.mark.parametrize("trouble", ["status", "gone", "not http", "not an address"])
+@pytest.mark.parametrize(
+    "trouble", ["status", "gone", "not http", "not an address", "half a number"]
+)
 def test_a_webhook_in_trouble_costs_nothing_and_its_address_stays_secret(
     trouble: str,
     webhook: Webhook,
@@ -419,6 +463,7 @@ def test_a_webhook_in_trouble_costs_nothing_and_its_address_stays_secret(
         "gone": f"http://127.0.0.1:9/{SECRET}",
         "not http": f"file:///{SECRET}",
         "not an address": f"http://127.0.0.1:x/{SECRET}\x01",
+        "half a number": f"http://[{SECRET}",
     }[trouble]
     monkeypatch.setenv(WEBHOOK, address)
 
@@ -681,8 +726,6 @@ def test_an_mlflow_that_cannot_be_written_costs_the_run_nothing(
 
 
 def test_a_note_survives_its_file(tmp_path: Path) -> None:
-    from components.history import History
-
     note = Note("../run", "data", "main", "sha256:1", "c", "p")
     past = History(tmp_path / "history")
     past.write(note)
