@@ -116,8 +116,11 @@ class Slot:
     def finish(self, record: Mapping[str, Any]) -> None:
         """Turn the work folder into the result, with its record; its files become read-only.
 
-        Other places hold links to them, so a file edited there in place would change here.
+        Other places hold links to them, so a file edited there in place would change here. May be
+        called again where it failed.
         """
+        if self.finished:
+            return  # The last try got there, whatever the file system said of it.
         (self.work / RECORD).write_text(json.dumps(record, indent=1))
         for path in self.work.rglob("*"):
             if path.is_file():

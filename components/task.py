@@ -165,7 +165,7 @@ def run(
             say("continues where it was interrupted" if continued else "starts")
             done, seconds = _computed(work.call(slot.work, _environment(alone)))
             said = f"done in {seconds:.1f} s"
-            slot.finish(asdict(work.record(slot.work, done, seconds, continued)))
+            patiently(lambda: slot.finish(asdict(work.record(slot.work, done, seconds, continued))))
         _hand_over(slot, output, metrics, label, reused)
         if page is not None:
             _show(slot.result, label, work.module, page)
@@ -267,7 +267,7 @@ def _show(result: Path, label: str, module: str, page: Any) -> None:
 def _hand_over(slot: Slot, output: Any, metrics: Any | None, label: str, reused: bool) -> None:
     from components.tracking import JOINED, PLUGIN, log
 
-    place(slot.result, Path(output.path))
+    patiently(lambda: place(slot.result, Path(output.path)))
     record = read_record(slot.result)
     output.metadata.update(label=label, key=record.key, digest=record.digest)
     if metrics is not None:

@@ -13,6 +13,7 @@ from components.fraction import percent
 from components.gate.contents import contents
 from components.history import History, Note
 from components.progress import say
+from components.retry import entered, patiently
 from components.settings import sentences
 from components.viewer import short, table
 
@@ -136,14 +137,16 @@ def decide(
     )
     if request.skip_unchanged and past is None:
         say("goes ahead: without a store nothing is known of earlier runs")
-    last = past.last(note) if request.skip_unchanged and past is not None else None
+    last = None
+    if request.skip_unchanged and past is not None:
+        last = patiently(lambda: past.last(note))
     if last is not None and last.content == note.content:
         note = Note(**{**note.__dict__, "unchanged": last.run})
         say(f"nothing to do: data, code and settings are those of run {last.run}, done {last.when}")
     elif request.skip_unchanged:
         say(f"goes ahead: {_difference(note, last)}")
     if past is not None:
-        past.write(note)
+        patiently(lambda: past.write(note))
     return Decision(note, config, tuple(fractions))
 
 
@@ -165,7 +168,6 @@ def _digest(request: Request, config: str) -> str:
     """The content digest of the photos at the address."""
     from components.data_versioning.inspect import inspect
     from components.data_versioning.source import fetched
-    from components.retry import entered
 
     fields = json.loads(config)
     settings = DataSettings.model_validate(fields["data_versioning"])

@@ -8,6 +8,7 @@ from components.given import take
 from components.history import history
 from components.progress import LABEL
 from components.record import read_record
+from components.retry import patiently
 from components.store import Store
 from components.task import SPOOL, STORE
 from components.viewer import readme, table
@@ -26,9 +27,10 @@ def publish(run: str, report: Path, page: Path) -> None:
     take()
     os.environ[LABEL] = "publication"
     past = history(os.environ.get(STORE, ""))
-    note = past.read(run) if past is not None else None
+    note = patiently(lambda: past.read(run)) if past is not None else None
     if past is not None and note is not None:
-        past.finish(note, datetime.now(UTC).isoformat(timespec="seconds"))
+        when = datetime.now(UTC).isoformat(timespec="seconds")
+        patiently(lambda: past.finish(note, when))
     files = [path for name in FILES if (path := report / name).is_file()]
     if not os.environ.get(SPOOL):
         from components.tracking import add, keep

@@ -1,6 +1,7 @@
 """The task edge, on a step that counts how often it is really run."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -17,6 +18,7 @@ from components import task as edge
 from components.history import history
 from components.outcome import Outcome
 from components.record import read_record
+from components.retry import PAUSE
 from components.settings import Settings
 from components.task import CORES, LANES, RUN, SPOOL, STORE, run
 from components.tracking import JOINED, PLUGIN
@@ -113,6 +115,40 @@ def test_an_interrupted_step_continues_in_its_work_folder(tmp_path: Path) -> Non
     _run(tmp_path / "one", scalars={"fail": True})
 
     assert read_record(tmp_path / "one").continued
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_store_in_trouble_costs_no_result(
+    late: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pod would fail, and KFP does not try again what failed by itself."""
+    monkeypatch.setenv(PAUSE, "0.001")
+    rename, place = Path.rename, edge.place
+    failed: list[str] = []
+
+    def renamed(path: Path, target: Path) -> Path:
+        if path.name != "work" or "rename" in failed:
+            return rename(path, target)
+        failed.append("rename")
+        if late:
+            rename(path, target)
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    def placed(source: Path, target: Path) -> None:
+        if "place" not in failed:
+            failed.append("place")
+            raise OSError(errno.EIO, "Input/output error")
+        place(source, target)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    monkeypatch.setattr(edge, "place", placed)
+    _run(tmp_path / "one")
+    _run(tmp_path / "two")
+
+    assert failed == ["rename", "place"]
+    assert CALLS == ["1"]
+    assert (tmp_path / "one" / "result").read_text() == "1 []"
+    assert read_record(tmp_path / "one").digest == read_record(tmp_path / "two").digest
 
 
 def test_the_record_has_numbers_curves_warnings_and_lineage(tmp_path: Path) -> None:
