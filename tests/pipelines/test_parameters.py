@@ -135,10 +135,10 @@ def test_the_report_is_told_the_configuration_that_was_run(ran: Ran) -> None:
 
 def test_the_ui_gets_the_report_as_a_page(ran: Ran) -> None:
     (page,) = ran.root.glob("*/report/page")
-    tables = [path.read_text() for path in ran.root.rglob("iou-evaluation/table")]
+    numbers = [path.read_text() for path in ran.root.rglob("iou-evaluation/page")]
 
     assert page.read_text().startswith("<html>the verdict")
-    assert tables and all("| n | 1 |" in table for table in tables)
+    assert numbers and all("<td>n</td><td>1</td>" in one for one in numbers)
 
 
 def test_every_task_shows_the_readme_of_its_step(ran: Ran) -> None:
