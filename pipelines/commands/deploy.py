@@ -50,11 +50,15 @@ def main(chosen: argparse.Namespace) -> int:
     """Compile, and upload what is not there yet."""
     from pipelines.images.reach import unreachable
     from pipelines.operator.access import access
+    from pipelines.operator.limits import check_text
     from pipelines.operator.naming import version_name
     from pipelines.profiles import PROFILES
 
     if why := unreachable(PROFILES[chosen.profile]):
         raise Refusal(why)
+    # The version would be taken, and no run of it.
+    for option in ("data", "revision"):
+        check_text(f"--{option} {getattr(chosen, option)}", getattr(chosen, option))
     connection = access(chosen)
     with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
         package = Path(folder) / "defectory.yaml"

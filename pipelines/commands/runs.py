@@ -55,10 +55,11 @@ def main(chosen: argparse.Namespace) -> int:
     if chosen.limit < 1:
         raise Refusal(f"--limit {chosen.limit}: give at least 1")
 
-    from pipelines.operator import runs
+    from pipelines.operator import limits, runs
     from pipelines.operator.access import access
     from pipelines.operator.server import Server
 
+    limits.check_text(f"--schedule {chosen.schedule!r}", chosen.schedule)
     server = Server(access(chosen))
     if chosen.run:
         run = runs.find(server, chosen.run)

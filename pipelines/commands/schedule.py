@@ -142,12 +142,15 @@ def _check(chosen: argparse.Namespace) -> None:
     """
     from pipelines.operator import limits
 
-    if chosen.what not in CHANGES:
-        return
     if chosen.what == "create":
         limits.check_name(limits.SCHEDULE, chosen.name)
         if chosen.experiment:
             limits.check_name(limits.EXPERIMENT, chosen.experiment)
+    elif chosen.what != "list":
+        # Others may have made it, under a name that is none here.
+        limits.check_text(f"NAME {chosen.name!r}", chosen.name)
+    if chosen.what not in CHANGES:
+        return
     if chosen.service_account:
         limits.check_name(limits.SERVICE_ACCOUNT, chosen.service_account)
     check_times(chosen)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pipelines.elsewhere import is_address
 from pipelines.names import STORE_MOUNT
+from pipelines.operator.limits import check_text
 from pipelines.operator.parameters import Parameter, Value, parameters, require_all, values
 from pipelines.operator.pin import Pinned, address, pin
 from pipelines.operator.recurring import Schedule
@@ -127,6 +128,9 @@ def chosen_values(
     if pinned is None and (at or (named and "revision" in known)):
         given["revision"] = at
     require_all(given, known)
+    for name, value in {name: given.get(name, one.default) for name, one in known.items()}.items():
+        if isinstance(value, str):
+            check_text(f"{name}={value}", value)
     _check_settings(given, known)
     return known, given, pinned
 

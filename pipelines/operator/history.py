@@ -14,11 +14,9 @@ from itertools import islice
 from typing import Any
 
 from pipelines.operator import recurring, runs
+from pipelines.operator.limits import beginning
 from pipelines.operator.schedules import Found
 from pipelines.operator.server import Server
-
-_KEPT = 25
-_NAMELESS = "job-"
 
 
 def runs_of(
@@ -33,7 +31,7 @@ def runs_of(
         limit: The most to return; 0 for all.
         wanted_state: One of KFP's states, or empty for any.
     """
-    return list(islice(_started(server, name, found, wanted_state), limit or None))
+    return list(islice(_started(server, name, found, wanted_state, limit=limit), limit or None))
 
 
 def going(server: Server, name: str, found: Found | None, *, but_of: str = "") -> list[Any]:
@@ -53,12 +51,18 @@ def going(server: Server, name: str, found: Found | None, *, but_of: str = "") -
 
 
 def _started(
-    server: Server, name: str, found: Found | None, wanted_state: str, *, ended: bool = True
+    server: Server,
+    name: str,
+    found: Found | None,
+    wanted_state: str,
+    *,
+    limit: int = 0,
+    ended: bool = True,
 ) -> Iterator[Any]:
     others = {
         one.id: one.schedule.name for one in recurring.listed(server) if one.schedule.name != name
     }
-    begins = _beginning(name)
+    begins = beginning(name)
     full = re.compile(rf"{re.escape(begins)}[a-z0-9]{{5}}-\d+-\d+")
     ids = dict.fromkeys([found.id, *found.spares, found.before]) if found is not None else {}
     choices = [("EQUALS", "recurring_run_id", one) for one in ids if one]
@@ -66,7 +70,7 @@ def _started(
     # Where ended runs are of no interest the server leaves them out: there may be thousands.
     state = [] if ended else [("NOT_EQUALS", "state", one) for one in runs.FINAL]
     lists = [
-        runs.chosen(server, wanted_state=wanted_state, further=[choice, *state])
+        runs.chosen(server, limit=limit, wanted_state=wanted_state, further=[choice, *state])
         for choice in choices
     ]
     seen: set[str] = set()
@@ -76,8 +80,3 @@ def _started(
         if run.run_id not in seen and run.recurring_run_id and (by_id or by_name):
             seen.add(run.run_id)
             yield run
-
-
-def _beginning(name: str) -> str:
-    """What names of a schedule's runs begin with (KFP's `toSWFCRDResourceGeneratedName`)."""
-    return (re.sub(r"[^a-z0-9-]+", "", name.lower()) or _NAMELESS)[:_KEPT]

@@ -10,8 +10,8 @@ import kfp_server_api
 from pipelines.operator import mark, runs
 from pipelines.operator.mark import Mark
 from pipelines.operator.parameters import Value
+from pipelines.operator.predicate import called
 from pipelines.operator.server import Server
-from pipelines.operator.versions import equals
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def listed(server: Server) -> list[Recurring]:
 def named(server: Server, name: str) -> list[Recurring]:
     """Those of exactly one name, those made last first."""
     # The server's database may take names for one that differ in case or accents only.
-    found = _asked(server, filter=equals("display_name", name))
+    found = _asked(server, filter=called(name))
     return [one for one in found if one.schedule.name == name]
 
 
@@ -148,8 +148,8 @@ def remove(server: Server, identity: str) -> None:
         )
 
 
-def _asked(server: Server, **query: str) -> list[Recurring]:
-    scope = {"namespace": server.namespace} if server.namespace else {}
+def _asked(server: Server, **query: Any) -> list[Recurring]:
+    scope: dict[str, Any] = {"namespace": server.namespace} if server.namespace else {}
     found = server.pages(
         "listing schedules",
         server.api.recurring_runs.recurring_run_service_list_recurring_runs,

@@ -1,6 +1,5 @@
 """Runs on a server: starting, finding and describing them."""
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -14,8 +13,9 @@ import kfp_server_api
 from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.nodes import is_try
 from pipelines.operator.parameters import Value
+from pipelines.operator.predicate import Condition, called, predicates
 from pipelines.operator.server import Server
-from pipelines.operator.versions import equals, exactly, of_name
+from pipelines.operator.versions import exactly, of_name
 from pipelines.operator.workflow import tasks
 from pipelines.refusal import Refusal
 
@@ -96,12 +96,12 @@ def experiment(server: Server, name: str) -> str:
 
 
 def _experiments(server: Server, name: str) -> list[Any]:
-    scope = {"namespace": server.namespace} if server.namespace else {}
+    scope: dict[str, Any] = {"namespace": server.namespace} if server.namespace else {}
     found = server.pages(
         "looking for the experiment",
         server.api.experiments.experiment_service_list_experiments,
         "experiments",
-        filter=equals("display_name", name),
+        filter=called(name),
         **scope,
     )
     return list(found)
@@ -168,49 +168,49 @@ def listed(server: Server, *, limit: int, wanted_state: str = "") -> list[Any]:
         limit: The most to return; 0 for all.
         wanted_state: One of KFP's states, or empty for any.
     """
-    return list(islice(chosen(server, wanted_state=wanted_state), limit or None))
+    return list(islice(chosen(server, limit=limit, wanted_state=wanted_state), limit or None))
 
 
 def chosen(
-    server: Server, *, wanted_state: str = "", further: Sequence[tuple[str, str, str]] = ()
+    server: Server, *, limit: int, wanted_state: str = "", further: Sequence[Condition] = ()
 ) -> Iterator[Any]:
     """Runs that are not archived, page by page, the newest first.
 
     Args:
         server: Where.
+        limit: How many will be looked at; 0 for all. A run is half a megabyte of an answer.
         wanted_state: One of KFP's states, or empty for any.
-        further: Operation, key and value of further conditions of KFP's own.
+        further: Further conditions.
     """
     # KFP ends as failed what was stopped.
     kept = "FAILED" if wanted_state == "CANCELED" else wanted_state
     wanted = [
         ("NOT_EQUALS", "storage_state", "ARCHIVED"),
-        ("EQUALS", "state", kept),
+        *([("EQUALS", "state", kept)] if kept else []),
         *further,
     ]
-    predicates = [
-        {"operation": operation, "key": key, "stringValue": value}
-        for operation, key, value in wanted
-        if value
-    ]
-    scope = {"namespace": server.namespace} if server.namespace else {}
+    scope: dict[str, Any] = {"namespace": server.namespace} if server.namespace else {}
     found = server.pages(
         "listing runs",
         server.api.runs.run_service_list_runs,
         "runs",
         sort_by="created_at desc",
-        filter=json.dumps({"predicates": predicates}),
+        size=limit,
+        filter=predicates(wanted),
         **scope,
     )
     return (run for run in found if wanted_state in ("", state(run)))
 
 
 def state(run: Any) -> str:
-    """KFP's state of a run, but `CANCELED` for one that was stopped, which KFP ends as failed."""
+    """KFP's state of a run, but `CANCELED` for one that was stopped, which KFP ends as failed.
+
+    One that Argo has not taken up yet has no state; it is `PENDING`, as KFP says first.
+    """
     stopped = any(past.state == "CANCELING" for past in run.state_history or [])
     if run.state == "FAILED" and stopped:
         return "CANCELED"
-    return str(run.state or "?")
+    return str(run.state or "PENDING")
 
 
 def steps(run: Any) -> list[Step]:

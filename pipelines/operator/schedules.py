@@ -127,6 +127,9 @@ def change(server: Server, found: Found, wanted: Schedule) -> bool:
     )
     if not _is_first(server, made, (found.id, *found.spares)):
         raise _at_once(wanted.name)
+    if not _is_as_found(server, found):
+        recurring.remove(server, made.id)
+        raise _at_once(wanted.name)
     try:
         if found.schedule.enabled:
             recurring.switch(server, found.id, False)
@@ -252,6 +255,14 @@ def _is_first(server: Server, made: Recurring, known: tuple[str, ...]) -> bool:
     if any(one.created == made.created for one in older):
         raise _at_once(name)
     return False
+
+
+def _is_as_found(server: Server, found: Found) -> bool:
+    """Whether nobody has paused, resumed or removed a schedule since it was looked at."""
+    return any(
+        one.id == found.id and one.schedule.enabled == found.schedule.enabled
+        for one in recurring.named(server, found.schedule.name)
+    )
 
 
 def _younger(one: Recurring, than: Recurring) -> bool:

@@ -80,12 +80,22 @@ class Server:
         except GARBAGE as error:
             raise explain(error, self.access, what) from error
 
-    def pages(self, what: str, call: Callable[..., Any], field: str, **query: Any) -> Iterator[Any]:
-        """Everything that a list of the API holds, page by page."""
+    def pages(
+        self, what: str, call: Callable[..., Any], field: str, *, size: int = 0, **query: Any
+    ) -> Iterator[Any]:
+        """Everything that a list of the API holds, page by page.
+
+        Args:
+            what: What this is for, for people.
+            call: The method of the client.
+            field: Name of the list in its answer.
+            size: How many are wanted, so that a page need not be larger; 0 for all.
+            query: Its other parameters.
+        """
         token = ""
         while True:
             with self.doing(what):
-                page = call(page_token=token, page_size=_PAGE, **query)
+                page = call(page_token=token, page_size=min(size or _PAGE, _PAGE), **query)
                 items = list(getattr(page, field) or [])
                 if not all(
                     any(one is not None for one in item.to_dict().values()) for item in items

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import kfp_server_api
 from pipelines.names import PIPELINE
 from pipelines.operator import limits
 from pipelines.operator.failure import ServerRefusal
+from pipelines.operator.predicate import called
 from pipelines.operator.server import Server
 from pipelines.refusal import Refusal
 
@@ -159,11 +159,6 @@ def names_of(server: Server, ids: list[tuple[str, str]]) -> dict[tuple[str, str]
     return named
 
 
-def equals(key: str, value: str) -> str:
-    """A filter of KFP's lists; its database may find what differs in case or accents too."""
-    return json.dumps({"predicates": [{"operation": "EQUALS", "key": key, "stringValue": value}]})
-
-
 def exactly(alike: Sequence[Any], name: str, what: str, option: str) -> Any:
     """The one of exactly a name among those that the server takes for it.
 
@@ -180,8 +175,9 @@ def exactly(alike: Sequence[Any], name: str, what: str, option: str) -> Any:
         return found
     other = alike[0].display_name
     raise Refusal(
-        f"{option} {quote(name)}: the server has {what} {other!r}, and makes none beside it whose "
-        f"name differs in case or accents only: give {option} {quote(other)}, or another name"
+        f"{option} {quote(name)}: the server has {what} {other!r}, which its database takes for "
+        "the same, as it does names that differ in case or accents only: give "
+        f"{option} {quote(other)}, or another name"
     )
 
 
@@ -196,7 +192,7 @@ def _versions(server: Server, pipeline_id: str, name: str) -> list[Any]:
         server.api.pipelines.pipeline_service_list_pipeline_versions,
         "pipeline_versions",
         pipeline_id=pipeline_id,
-        filter=equals("display_name", name),
+        filter=called(name),
     )
     return list(found)
 
@@ -231,13 +227,13 @@ def _pipelines(server: Server, name: str) -> list[Any]:
         "looking for the pipeline",
         server.api.pipelines.pipeline_service_list_pipelines,
         "pipelines",
-        filter=equals("display_name", name),
+        filter=called(name),
         **_scope(server),
     )
     return list(found)
 
 
-def _scope(server: Server) -> dict[str, str]:
+def _scope(server: Server) -> dict[str, Any]:
     return {"namespace": server.namespace} if server.namespace else {}
 
 

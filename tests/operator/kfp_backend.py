@@ -24,8 +24,11 @@ import kube_backend
 from kfp_checks import (
     Refused,
     check_cron,
+    check_generated,
     check_length,
+    check_letters,
     checked,
+    decoded_again,
     model,
     multipart,
     need,
@@ -415,8 +418,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(400, f"Experiment {wanted.get('experiment_id')} not found")
         version = self._version(wanted)
         self._check_values(version, wanted)
-        for column in ("display_name", "service_account"):
-            check_length(f"Run.{column}", wanted.get(column, ""), 255)
+        try:
+            check_letters(json.dumps(wanted, ensure_ascii=False))
+            for column in ("display_name", "service_account"):
+                check_length(f"Run.{column}", wanted.get(column, ""), 255)
+        except Refused:
+            self.backend.orphans.append(wanted["display_name"])
+            raise
         made = wanted | {
             "run_id": str(uuid.uuid4()),
             "state": "PENDING",
@@ -459,13 +467,15 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(400, "no trigger")
         check_cron(cron)
         self._check_values(self._version(wanted), wanted)
-        for column in ("display_name", "description", "service_account"):
-            try:
+        check_generated(wanted["display_name"])
+        try:
+            check_letters(json.dumps(wanted, ensure_ascii=False))
+            for column in ("display_name", "description", "service_account"):
                 check_length(f"Job.{column}", wanted.get(column, ""), 255)
-            except Refused:
-                # The object in Kubernetes is made before the row, and not taken back.
-                self.backend.orphans.append(wanted["display_name"])
-                raise
+        except Refused:
+            # The object in Kubernetes is made before the row, and not taken back.
+            self.backend.orphans.append(wanted["display_name"])
+            raise
         enabled = wanted.get("mode") == "ENABLE"
         made = wanted | {
             "recurring_run_id": str(uuid.uuid4()),
@@ -529,8 +539,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(
         self, kind: str, name: str, found: list[dict[str, Any]], query: dict[str, str], model: str
     ) -> Any:
-        for predicate in json.loads(query.get("filter") or "{}").get("predicates", []):
+        wanted = json.loads(decoded_again(query.get("filter") or "{}"))
+        for predicate in wanted.get("predicates", []):
             key, value = predicate["key"], predicate["stringValue"]
+            check_letters(value)
             if key not in _FILTERS[kind]:
                 raise Refused(400, f"Invalid input error: no field {key} to filter by")
             fits = {

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from functools import cache
 from typing import Any
+from urllib.parse import unquote_plus
 
 import kfp_server_api
 import yaml
@@ -68,6 +69,25 @@ def check_length(column: str, text: str | bytes, most: int) -> None:
     """As MySQL in its strict mode: what does not fit into a column is no row."""
     if len(text) > most:
         raise Refused(500, f"Failed to store it to table: Data too long for column '{column}'")
+
+
+def check_letters(text: str) -> None:
+    """As MySQL on a connection with `charset=utf8`, which has letters of three bytes at most."""
+    if any(letter > "\uffff" for letter in text):
+        raise Refused(500, "Error 3988 (HY000): Conversion from collation is impossible")
+
+
+def check_generated(name: str) -> None:
+    """As Kubernetes looks at `generateName`, which KFP makes of a schedule's name."""
+    if re.sub(r"[^a-z0-9-]+", "", name.lower()).startswith("-"):
+        raise Refused(500, f"metadata.generateName: Invalid value: {name!r}")
+
+
+def decoded_again(text: str) -> str:
+    """As the server reads a filter, which HTTP has decoded once already."""
+    if bad := re.search(r"%(?![0-9A-Fa-f]{2}).{0,2}", text):
+        raise Refused(400, f"failed to parse valid filter: invalid URL escape {bad[0]!r}")
+    return unquote_plus(text)
 
 
 def same(one: str, other: str) -> bool:

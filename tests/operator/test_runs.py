@@ -245,3 +245,22 @@ def test_a_run_that_was_stopped_is_no_failure(backend: Backend, defectory: Defec
 
     assert ids("canceled") == ["1 CANCELED"]
     assert ids("failed") == ["2 FAILED"]
+
+
+def test_a_run_that_argo_has_not_taken_up_waits(deployed: Backend, defectory: Defectory) -> None:
+    """KFP leaves its state out."""
+    defectory("submit", "--endpoint", deployed.url)
+    (run,) = deployed.runs.values()
+    del run["state"]
+
+    done = defectory("runs", "--endpoint", deployed.url)
+
+    assert done.code == 0, done.err
+    assert " pending " in done.out
+
+
+def test_no_more_is_asked_for_than_is_shown(deployed: Backend, defectory: Defectory) -> None:
+    """A run is half a megabyte of an answer."""
+    defectory("runs", "--endpoint", deployed.url, "--limit", "7")
+
+    assert deployed.asked("GET", r"/runs\?.*page_size=7\b") == 1

@@ -55,6 +55,8 @@ def test_an_expression_for_which_there_is_no_room_is_told(
         (" nightly", "without blanks around it"),
         ("night\nly", "in one line"),
         ("n" * 256, "255 characters of one, and this has 256"),
+        ("Schicht \U0001f642", "beyond U+FFFF"),
+        ("\u00dc-Nacht", "before the first hyphen"),
     ],
 )
 def test_a_name_that_kfp_does_not_keep_is_told_before_the_server_is_asked(
@@ -153,3 +155,54 @@ def test_the_clock_that_a_schedule_was_made_for_is_kept(
     assert time.out.splitlines()[1].count("04:30") == 3
     assert only(deployed)["trigger"]["cron_schedule"]["cron"] == "0 30 4 * * *"
     assert "is there already" in again.out
+
+
+@pytest.mark.parametrize("name", ["a+b", "50%", "100%25", "c++ & more", "n\u00e4chtlich \u65e5"])
+def test_every_sign_of_a_name_reaches_the_server(
+    deployed: Backend, schedule: Defectory, name: str
+) -> None:
+    """The server decodes filters twice."""
+    first = schedule("create", name, "--cron", "@daily")
+    again = schedule("create", name, "--cron", "@daily")
+    paused = schedule("pause", name)
+    kept = only(deployed)
+    removed = schedule("delete", name)
+
+    assert first.code == again.code == paused.code == removed.code == 0
+    assert "is there already" in again.out
+    assert "is paused" in paused.out
+    assert kept["display_name"] == name
+    assert "is removed" in removed.out
+    assert deployed.recurring == {}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "nightly", "--cron", "@daily", "--data", "/store/\U00020bb7"),
+        ("create", "nightly", "--cron", "@daily", "--set", "data=/store/\U00020bb7"),
+        ("create", "nightly", "--cron", "@daily", "--service-account", "s\U0001f642"),
+        ("change", "Schicht \U0001f642", "--set", "seed=1"),
+        ("pause", "Schicht \U0001f642"),
+        ("delete", "Schicht \U0001f642"),
+    ],
+)
+def test_what_the_database_cannot_write_is_refused_before_it_leaves_something(
+    deployed: Backend, schedule: Defectory, words: tuple[str, ...]
+) -> None:
+    done = schedule(*words)
+
+    assert done.code == 2
+    assert "beyond U+FFFF" in done.err
+    assert deployed.orphans == []
+    assert deployed.recurring == {}
+
+
+def test_a_service_account_that_no_pod_can_have_is_refused(
+    deployed: Backend, schedule: Defectory
+) -> None:
+    done = schedule("create", "nightly", "--cron", "@daily", "--service-account", "no such")
+
+    assert done.code == 2
+    assert "'no such' is no name of a service account" in done.err
+    assert deployed.requests == []

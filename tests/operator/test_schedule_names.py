@@ -142,6 +142,29 @@ def test_two_who_change_a_schedule_at_once_never_run_two(
     assert deployed.recurring[identity]["status"] == "ENABLED"
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_pause_during_a_change_is_not_lost(
+    gone: bool, deployed: Backend, schedule: Defectory
+) -> None:
+    schedule("create", "nightly", "--cron", "0 3 * * *")
+    (identity,) = deployed.recurring
+
+    def at_the_same_moment() -> None:
+        if gone:
+            deployed.recurring.pop(identity, None)
+        else:
+            deployed.recurring[identity] |= {"mode": "DISABLE", "status": "DISABLED"}
+
+    deployed.change_after(r"POST .*/recurringruns$", 1, at_the_same_moment)
+
+    done = schedule("change", "nightly", "--cron", "0 4 * * *")
+
+    assert done.code == 3
+    assert "try again" in done.err
+    assert list(deployed.recurring) == ([] if gone else [identity])
+    assert all(one["status"] == "DISABLED" for one in deployed.recurring.values())
+
+
 def test_commands_that_are_proposed_can_be_copied(deployed: Backend, schedule: Defectory) -> None:
     schedule("create", "every night; all", "--cron", "0 3 * * *")
 

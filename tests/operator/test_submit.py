@@ -322,3 +322,31 @@ def test_an_unknown_version_is_told_with_the_newest(
 
     assert done.code == 2
     assert "0123456789ab" in done.err
+
+
+def test_a_run_that_the_database_cannot_write_is_refused_before_it_starts(
+    deployed: Backend, defectory: Defectory
+) -> None:
+    words = ("submit", "--endpoint", deployed.url)
+    named = defectory(*words, "--name", "Schicht \U0001f642")
+    valued = defectory(*words, "--data", "/store/\U0001f642")
+
+    assert (named.code, valued.code) == (2, 2)
+    assert "beyond U+FFFF" in named.err
+    assert "data=/store/" in valued.err
+    assert deployed.orphans == []
+    assert deployed.runs == {}
+
+
+def test_versions_and_experiments_of_any_name_are_found_again(
+    deployed: Backend, package: Path, defectory: Defectory
+) -> None:
+    """The server decodes filters twice."""
+    put(deployed, package, "defectory-valvano-kind", "1.0+kind")
+    words = ("submit", "--endpoint", deployed.url, "--version", "1.0+kind", "--experiment", "x+y%")
+
+    first, second = defectory(*words), defectory(*words)
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert len(deployed.runs) == 2
+    assert [one["display_name"] for one in deployed.experiments.values()].count("x+y%") == 1
