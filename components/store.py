@@ -19,6 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from components.retry import patiently
+
 RECORD = "record.json"
 """What a run knows of the step beside its result: times, memory, lineage; not content."""
 
@@ -119,13 +121,14 @@ class Slot:
         Other places hold links to them, so a file edited there in place would change here. May be
         called again where it failed.
         """
-        if self.finished:
-            return  # The last try got there, whatever the file system said of it.
-        (self.work / RECORD).write_text(json.dumps(record, indent=1))
-        for path in self.work.rglob("*"):
+        # The last try may have got there, whatever the file system said of it.
+        if not self.finished:
+            (self.work / RECORD).write_text(json.dumps(record, indent=1))
+            self.work.rename(self.result)
+        # Not before: what could not be renamed is written to again.
+        for path in self.result.rglob("*"):
             if path.is_file():
                 path.chmod(0o444)
-        self.work.rename(self.result)
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,8 @@ def _link(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except OSError:
-        shutil.copy2(source, target)
+        # Here, as copytree makes errors of its own of those of single files.
+        patiently(lambda: shutil.copy2(source, target))
 
 
 def _imports(module: str) -> set[str]:

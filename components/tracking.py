@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from components.record import Record, read_record
+from components.retry import patiently
 from components.store import RECORD
 from components.task import RUN
 
@@ -142,11 +143,15 @@ class Tracker:
             if one.info.run_id != but and self._is_below(one, run):
                 self.client.set_terminated(one.info.run_id, status)
 
-    def keys(self, run: str) -> set[str]:
-        """The keys of the steps that are logged below a run."""
+    def logged(self, run: str) -> set[str]:
+        """The keys of the steps that are logged below a run; what is there by halves is removed."""
         experiment = self.client.get_run(run).info.experiment_id
         found = self.client.search_runs([experiment], f"tags.`{PARENT}` = '{run}'")
-        return {one.data.tags.get(KEY, "") for one in found}
+        whole = [one for one in found if one.info.status == "FINISHED"]
+        for one in found:
+            if one not in whole and KEY in one.data.tags:
+                self.client.delete_run(one.info.run_id)
+        return {one.data.tags.get(KEY, "") for one in whole}
 
     def _is_below(self, one: Any, run: str) -> bool:
         above = one.data.tags.get(PARENT)
@@ -159,7 +164,7 @@ class Tracker:
         result: Path,
         *,
         label: str,
-        reused: bool,
+        reused: bool | None,
         task: str,
         parent: str | None,
         joined: str | None = None,
@@ -171,7 +176,7 @@ class Tracker:
         Args:
             result: The step's result folder, with its record.
             label: Name of the task, for people.
-            reused: Whether the result comes from an earlier run.
+            reused: Whether the result comes from an earlier run; None where that is not known.
             task: The task's id in KFP; empty where no pod ran.
             parent: Id of the pipeline's run; None logs a run of its own.
             joined: Id of the run that KFP's plugin has made for this task; None makes one.
@@ -186,9 +191,10 @@ class Tracker:
             "defectory.label": label,
             KEY: record.key,
             "defectory.digest": record.digest,
-            "defectory.reused": str(reused).lower(),
             "defectory.data_digest": _data_digest(record),
         }
+        if reused is not None:
+            tags["defectory.reused"] = str(reused).lower()
         if task:
             tags[KFP_TASK] = task
         if revision:
@@ -292,24 +298,24 @@ def begin(pipeline_run: str, *, tags: Mapping[str, str], params: Mapping[str, An
     _told(open_run)
 
 
-def add(pipeline_run: str, results: Mapping[str, Path]) -> None:
-    """Log the steps of a pipeline run that no task of it has logged.
+def add(pipeline_run: str, results: Callable[[], Mapping[str, Path]]) -> None:
+    """Log the steps of a pipeline run that no task of it has logged to the end.
 
     KFP runs no pod where it takes a task from its cache. Its MLflow plugin logs such tasks itself.
 
     Args:
         pipeline_run: Id of the run in KFP.
-        results: The result folders of the run's steps, with their records, by their keys.
+        results: Gives the result folders of the run's steps, with their records, by their keys.
     """
 
     def log_missing(tracker: Tracker) -> None:
         run = tracker.ensure(pipeline_run)
-        known = tracker.keys(run)
-        for key, result in results.items():
+        known = tracker.logged(run)
+        for key, result in patiently(results).items():
             if key not in known:
                 label = read_record(result).label
                 tracker.step(
-                    result, label=label, reused=True, task="", parent=run, revision=_revision()
+                    result, label=label, reused=None, task="", parent=run, revision=_revision()
                 )
 
     if JOINED not in os.environ:

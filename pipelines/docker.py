@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from components.image import SETS, image
 from pipelines.config import Config
 from pipelines.machine import accelerated
-from pipelines.shown import check_open, shown
+from pipelines.shown import check_shown
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -59,10 +59,7 @@ def containers(
     import docker
     from kfp import local
 
-    seen = shown(config, os.environ)
-    writable, readable = [*writable, *seen.writable], [*readable, *seen.readable]
-    check_open(writable, write=True)
-    check_open(readable, write=False)
+    seen = check_shown(config, os.environ, writable, readable)
     with contextlib.closing(_client()) as client:
         try:
             _check_images(client)
@@ -73,8 +70,8 @@ def containers(
             ):
                 yield local.DockerRunner(
                     mounts=[
-                        *_mounts(writable, read_only=False),
-                        *_mounts(readable, read_only=True),
+                        *_mounts(seen.writable, read_only=False),
+                        *_mounts(seen.readable, read_only=True),
                     ],
                     environment={**seen.environment, **environment},
                     user=f"{os.getuid()}:{os.getgid()}",

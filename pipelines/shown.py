@@ -6,11 +6,12 @@ has not to be translated.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from components.base_model.settings import EMBEDDED
 from pipelines.config import Config
+from pipelines.refusal import Refusal
 
 _HANDED_ON = ("HF_", "HUGGING_FACE_", "OMP_", "MKL_", "AWS_")
 _PROXIES = {"http_proxy", "https_proxy", "no_proxy", "all_proxy"}
@@ -19,7 +20,7 @@ _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_C
 _PLACES = ("_HOME", "_CACHE", "_PATH", "_FILE", "_BUNDLE")
 
 
-class NotShown(RuntimeError):
+class NotShown(Refusal):
     """Something of this machine cannot be shown to a container; the message says what to do."""
 
 
@@ -61,6 +62,34 @@ def shown(config: Config, environment: Mapping[str, str]) -> Shown:
         readable=(*_named(config), *files.values()),
         environment=_handed_on(environment) | variables,
     )
+
+
+def check_shown(
+    config: Config,
+    environment: Mapping[str, str],
+    writable: Sequence[Path],
+    readable: Sequence[Path],
+) -> Shown:
+    """What the tasks of a configuration see of this machine, if they may use it.
+
+    Args:
+        config: The configuration.
+        environment: The variables of this process.
+        writable: Existing folders of the run, which they write to.
+        readable: Existing folders of the run, which they only read.
+
+    Raises:
+        NotShown: If something cannot be shown, or not be used there.
+    """
+    seen = shown(config, environment)
+    seen = replace(
+        seen,
+        writable=(*writable, *seen.writable),
+        readable=(*readable, *seen.readable),
+    )
+    check_open(seen.writable, write=True)
+    check_open([one for path in seen.readable for one in (path, *path.rglob("*"))], write=False)
+    return seen
 
 
 def check_open(paths: Sequence[Path], *, write: bool) -> None:

@@ -71,7 +71,7 @@ def find_weights(settings: FIDSettings) -> Weights:
     digest = digest_file(path)
     if settings.digest and digest != settings.digest.removeprefix("sha256:"):
         raise ValueError(
-            f"fid_evaluation.digest is {settings.digest}, but {name} has {digest}; give the file "
+            f"digest: {settings.digest} is not that of {path}, which has {digest}; give the file "
             "that the digest belongs to, or leave the digest empty"
         )
     known = PUBLISHED.get(name)

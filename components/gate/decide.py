@@ -109,7 +109,7 @@ def configure(
         schema.model_validate(fields)  # type: ignore[attr-defined]
     except ValidationError as error:
         raise ValueError("; ".join(sentences(error))) from None
-    files = contents(fields)
+    files = patiently(lambda: contents(fields))
     for step, digest in files.items():
         fields[step]["digest"] = digest
     whole = schema.model_validate(fields).model_dump_json()  # type: ignore[attr-defined]

@@ -35,7 +35,7 @@ def publish(run: str, report: Path, page: Path) -> None:
     if not os.environ.get(SPOOL):
         from components.tracking import add, keep
 
-        add(run, _results(report, os.environ.get(STORE, "")))
+        add(run, lambda: _results(report, os.environ.get(STORE, "")))
         keep(run, files)
     values = {"run": f"`{run}`", "files": ", ".join(f"`{one.name}`" for one in files)}
     page.write_text(

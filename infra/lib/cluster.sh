@@ -92,7 +92,9 @@ renewal() {
   local found uid
   found=$(readers "$3" <"$1")
   [ -n "$found" ] || fail "no deployment of $1 reads the Secret $3: these are not the manifests that are known here"
-  uid=$(k -n "$2" get secret "$3" -o 'jsonpath={.metadata.uid}')
+  # In `x=$(renewal ...)` nothing ends by itself where a command fails.
+  uid=$(k -n "$2" get secret "$3" -o 'jsonpath={.metadata.uid}') && [ -n "$uid" ] ||
+    fail "the API server does not say which Secret $2/$3 is: call this again"
   cat <<YAML
 - target: {kind: Deployment, name: ${found//$'\n'/|}}
   patch: |

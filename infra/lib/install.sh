@@ -29,6 +29,8 @@ install_kfp() {
     fi
   fi
   [ -f "$folder/kfp.yaml" ] || fail "KFP_RENDERED: there is no $folder/kfp.yaml; infra/kfp/render writes it"
+  grep -q 'name: defectory-mysql' "$folder/kfp.yaml" ||
+    say "KFP_RENDERED: $folder was rendered before infra/kfp/changes had all that it has now: render it anew"
 
   apply "KFP's custom resources" <"$folder/cluster-scoped.yaml"
   wait_for "KFP's custom resources" 120 unestablished

@@ -12,7 +12,7 @@ from pipelines.refusal import Refusal
 
 
 def configuration(chosen: argparse.Namespace) -> Config:
-    """The preset with the command line's changes applied and validated, for this machine.
+    """The preset with the command line's changes applied and validated.
 
     Raises:
         Refusal: With all problems.
@@ -30,9 +30,20 @@ def configuration(chosen: argparse.Namespace) -> Config:
         else:
             changes += _hub(base)
     try:
-        config = override(preset(chosen.preset), changes)
-        return override(config, _digests(config))
+        return override(preset(chosen.preset), changes)
     except (BadSettings, ValueError) as error:
+        raise Refusal(str(error)) from error
+
+
+def prepared(config: Config) -> Config:
+    """A configuration with the digests of the files of this machine that it names.
+
+    Raises:
+        Refusal: With all problems.
+    """
+    try:
+        return override(config, _digests(config))
+    except (BadSettings, ValueError, OSError) as error:
         raise Refusal(str(error)) from error
 
 
@@ -43,12 +54,12 @@ def _hub(base: str) -> list[str]:
 
 def _digests(config: Config) -> list[str]:
     """Digests of the files that the configuration names, so that their content decides."""
-    try:
-        known = contents(config.model_dump(mode="json"))
-    except ValueError as error:
-        raise BadSettings(str(error)) from error
+    known = contents(config.model_dump(mode="json"))
     changes = [f"{step}.digest={digest}" for step, digest in known.items() if digest]
-    inception = find_weights(config.fid_evaluation)
-    if inception.path is not None:
-        changes.append(f"fid_evaluation.weights={inception.path.resolve()}")
-    return changes
+    # Containers see files where they really are (pipelines/shown.py).
+    places = {
+        "base_model.source": config.base_model.folder,
+        "mask_rcnn.weights": Path(config.mask_rcnn.weights) if known["mask_rcnn"] else None,
+        "fid_evaluation.weights": find_weights(config.fid_evaluation).path,
+    }
+    return changes + [f"{one}={path.resolve()}" for one, path in places.items() if path]

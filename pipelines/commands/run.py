@@ -5,14 +5,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from components.image import unbuilt
 from pipelines.commands.options import PRESETS, add_configuration
 from pipelines.refusal import Refusal
-
-if TYPE_CHECKING:
-    from components.base_model.settings import BaseModelSettings
 
 EXAMPLES = """\
 examples:
@@ -66,19 +62,21 @@ def main(chosen: argparse.Namespace) -> int:
     if problems:
         raise Refusal("\n".join(problems))
 
-    from pipelines.commands.configuration import configuration
+    from pipelines.commands.configuration import configuration, prepared
 
-    config = configuration(chosen)
-    _check_base(config.base_model)
+    config = prepared(configuration(chosen))
 
     from components.data_versioning.inspect import inspect
     from components.data_versioning.problems import BadData, told
     from components.data_versioning.source import fetched, locate_default
+    from pipelines.shown import check_shown
 
     try:
         data = _where(chosen.data) if chosen.data else str(locate_default())
         with fetched(data, chosen.revision) as folder:
             found = inspect(folder, config.data_versioning, config.run.fractions, config.run.seed)
+            if chosen.runner == "docker":
+                check_shown(config, os.environ, [], [folder])
     except BadData as error:
         raise Refusal(told(error.problems)) from error
     except (ValueError, OSError) as error:
@@ -123,18 +121,6 @@ def _bad_paths(chosen: argparse.Namespace) -> list[str]:
     except ValueError as error:
         problems.append(str(error))
     return problems
-
-
-def _check_base(settings: "BaseModelSettings") -> None:
-    """Refuse a folder that is no base model; what comes from elsewhere is checked by its step."""
-    if settings.folder is None:
-        return
-    from components.base_model.folder import check
-
-    try:
-        check(settings.folder)
-    except ValueError as error:
-        raise Refusal(str(error)) from error
 
 
 def _bad_data(data: str) -> Iterator[str]:

@@ -65,11 +65,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
             add_times(one, required=name == "create")
             add_pipeline(one)
             _add_more(one)
-        if name == "create":
-            one.add_argument(
-                "--experiment", metavar="NAME", default="",
-                help="experiment to put its runs in; defectory by default",
-            )  # fmt: skip
         if name in STARTS:
             one.add_argument(
                 "--while-running", action="store_true",
@@ -79,6 +74,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_more(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--experiment", metavar="NAME", default="",
+        help="experiment to put its runs in; a new schedule's are in defectory",
+    )  # fmt: skip
     version = parser.add_mutually_exclusive_group()
     version.add_argument(
         "--version", metavar="NAME", default="", help="version to run; now the newest by default"
@@ -144,13 +143,13 @@ def _check(chosen: argparse.Namespace) -> None:
 
     if chosen.what == "create":
         limits.check_name(limits.SCHEDULE, chosen.name)
-        if chosen.experiment:
-            limits.check_name(limits.EXPERIMENT, chosen.experiment)
     elif chosen.what != "list":
         # Others may have made it, under a name that is none here.
         limits.check_text(f"NAME {chosen.name!r}", chosen.name)
     if chosen.what not in CHANGES:
         return
+    if chosen.experiment:
+        limits.check_name(limits.EXPERIMENT, chosen.experiment)
     if chosen.service_account:
         limits.check_name(limits.SERVICE_ACCOUNT, chosen.service_account)
     check_times(chosen)
@@ -226,9 +225,11 @@ def _create(server: "Server", chosen: argparse.Namespace, found: "Found | None")
     coming = next_times(wanted, clock_name)
     if wanted.enabled and (found is None or not found.schedule.enabled):
         _let_end(server, chosen, found, but_of=found.id if found is not None else "")
-    if found is None or chosen.experiment:
+    if found is None:
         where = runs.experiment(server, chosen.experiment or runs.EXPERIMENT)
         wanted = replace(wanted, experiment_id=where)
+    elif chosen.experiment:
+        wanted = replace(wanted, experiment_id=runs.find_experiment(server, chosen.experiment))
     done = schedules.create(server, wanted)
     state = "is made" if done else "is there already"
     _say(f"schedule {chosen.name!r} {state}{'' if wanted.enabled else ', paused'}")
@@ -276,6 +277,8 @@ def _change(server: "Server", chosen: argparse.Namespace, found: "Found") -> int
         wanted = replace(wanted, enabled=False)
     if chosen.service_account:
         wanted = replace(wanted, service_account=chosen.service_account)
+    if chosen.experiment:
+        wanted = replace(wanted, experiment_id=runs.experiment(server, chosen.experiment))
     different = schedules.differences(before, wanted)
     remade = different not in ([], ["state"])
     if remade and wanted.every:

@@ -29,7 +29,8 @@ def unreachable(profile: Profile) -> str:
             f"that nodes pull from; where that was done on another machine, let {BUILT} name the "
             "file that it wrote"
         )
-    local = [one for one in images.values() if not in_registry(one)]
+    # What has a digest was pushed; Docker Hub is not named.
+    local = [one for one in images.values() if "@" not in one and not in_registry(one)]
     if local and profile is not KIND:
         return (
             f"{', '.join(local)}: names without a registry, so the images are on this machine "

@@ -95,6 +95,12 @@ def experiment(server: Server, name: str) -> str:
         return str(exactly(alike, name, "experiment", "--experiment").experiment_id)
 
 
+def find_experiment(server: Server, name: str) -> str:
+    """Id of the experiment of this name; empty where there is none."""
+    known = of_name(_experiments(server, name), name)
+    return str(known.experiment_id) if known is not None else ""
+
+
 def _experiments(server: Server, name: str) -> list[Any]:
     scope: dict[str, Any] = {"namespace": server.namespace} if server.namespace else {}
     found = server.pages(
@@ -182,8 +188,8 @@ def chosen(
         wanted_state: One of KFP's states, or empty for any.
         further: Further conditions.
     """
-    # KFP ends as failed what was stopped.
-    kept = "FAILED" if wanted_state == "CANCELED" else wanted_state
+    # KFP ends as failed what was stopped, and keeps no state of what Argo has not taken up.
+    kept = {"CANCELED": "FAILED", "PENDING": ""}.get(wanted_state, wanted_state)
     wanted = [
         ("NOT_EQUALS", "storage_state", "ARCHIVED"),
         *([("EQUALS", "state", kept)] if kept else []),

@@ -1,6 +1,6 @@
-import importlib.util
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -53,7 +53,10 @@ def test_code_is_the_module_and_all_that_it_imports_of_the_project(tmp_path: Pat
         tmp_path / "components",
         {
             "__init__.py": "",
-            "store.py": Path(str(importlib.util.find_spec("components.store").origin)).read_text(),
+            **{
+                f"{name}.py": Path(str(find_spec(f"components.{name}").origin)).read_text()
+                for name in ("store", "retry", "progress")
+            },
             "one.py": "def f():\n    from components.two import g\n",
             "two.py": "g = 1\n",
             "three.py": "h = 1\n",

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import queue
+import shutil
 import threading
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +124,7 @@ def test_a_store_in_trouble_costs_no_result(
 ) -> None:
     """Its pod would fail, and KFP does not try again what failed by itself."""
     monkeypatch.setenv(PAUSE, "0.001")
-    rename, place = Path.rename, edge.place
+    rename, copy = Path.rename, shutil.copy2
     failed: list[str] = []
 
     def renamed(path: Path, target: Path) -> Path:
@@ -132,22 +133,31 @@ def test_a_store_in_trouble_costs_no_result(
         failed.append("rename")
         if late:
             rename(path, target)
+        else:
+            # Only root could write to it again.
+            assert all(one.stat().st_mode & 0o200 for one in path.rglob("*"))
         raise OSError(errno.ESTALE, "Stale file handle")
 
-    def placed(source: Path, target: Path) -> None:
-        if "place" not in failed:
-            failed.append("place")
-            raise OSError(errno.EIO, "Input/output error")
-        place(source, target)
+    def linked(source: str, target: str) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def copied(source: str, target: str) -> str:
+        if "copy" not in failed:
+            failed.append("copy")
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return str(copy(source, target))
 
     monkeypatch.setattr(Path, "rename", renamed)
-    monkeypatch.setattr(edge, "place", placed)
+    monkeypatch.setattr(os, "link", linked)
+    monkeypatch.setattr(shutil, "copy2", copied)
     _run(tmp_path / "one")
     _run(tmp_path / "two")
 
-    assert failed == ["rename", "place"]
+    assert failed == ["rename", "copy"]
     assert CALLS == ["1"]
     assert (tmp_path / "one" / "result").read_text() == "1 []"
+    kept = [one for one in (tmp_path / "store").rglob("*") if one.parent.name == "result"]
+    assert kept and not any(one.stat().st_mode & 0o222 for one in kept)
     assert read_record(tmp_path / "one").digest == read_record(tmp_path / "two").digest
 
 

@@ -228,3 +228,9 @@ def test_a_remote_by_ssh_gives_the_image_an_address(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("pipelines.images.about._origin", lambda: "/srv/git/repo.git")
     assert not any(one.startswith("SOURCE=") for one in about())
+
+
+def test_images_that_were_pushed_to_docker_hub_are_for_every_cluster(record: Path) -> None:
+    _record(record, "plant/defectory/{}:1-a", DIGEST)
+
+    assert unreachable(GPU) == ""

@@ -221,3 +221,22 @@ def test_a_site_can_set_every_key_that_steps_read() -> None:
     (keys,) = re.findall(r"^pod_keys='([^']+)'$", text, re.MULTILINE)
 
     assert tuple(keys.split("|")) == names.CONFIG_KEYS
+
+
+def test_what_removal_names_is_all_that_there_is() -> None:
+    text = (INFRA / "README.md").read_text()
+    (kinds,) = re.findall(r"kubectl -n kubeflow delete ([a-z]+,[a-z,]+) ", text)
+    named_there = {one.removesuffix("s") for one in kinds.split(",")}
+    looked_at = 0
+    for name, objects in everything().items():
+        for one in objects:
+            space, kind = one["metadata"].get("namespace"), one["kind"].lower()
+            labels = one["metadata"].get("labels", {})
+            if space == "kubeflow":
+                assert labels.get("app.kubernetes.io/part-of") == "defectory", f"{name}: {kind}"
+                assert {"persistentvolumeclaim": "pvc"}.get(kind, kind) in named_there, name
+                looked_at += 1
+            else:
+                assert space == "defectory" or kind in ("namespace", "priorityclass"), name
+
+    assert looked_at >= 20

@@ -547,3 +547,18 @@ def test_what_is_applied_has_no_secret_of_kfp_and_our_images(place: Path) -> Non
     kfp = "mirror.example/library/alpine:3.23"
     assert used == {"defectory/data:0.1.0-abc123", mirrored, kfp}
     assert "DEFECTORY_UI_URL: http://localhost:18080" in text
+
+
+def test_a_secret_that_the_server_does_not_tell_of_starts_nothing_anew(place: Path) -> None:
+    assert _up(place).returncode == 0
+    before = len(_applied(place))
+    command = place / "bin" / "kubectl"
+    code = command.read_text()
+    silent = 'case "$*" in *metadata.uid*) exit 1 ;; esac\n'
+    command.write_text(code.replace('case "$*" in version*', f'{silent}case "$*" in version*', 1))
+
+    done = _up(place)
+
+    assert done.returncode == 1
+    assert "does not say which Secret kubeflow/mlpipeline-minio-artifact is" in done.stderr
+    assert not [one for one in _applied(place)[before:] if one["kind"] == "Deployment"]

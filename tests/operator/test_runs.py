@@ -254,9 +254,13 @@ def test_a_run_that_argo_has_not_taken_up_waits(deployed: Backend, defectory: De
     del run["state"]
 
     done = defectory("runs", "--endpoint", deployed.url)
+    chosen = defectory("runs", "--endpoint", deployed.url, "--state", "pending")
+    others = defectory("runs", "--endpoint", deployed.url, "--state", "running")
 
     assert done.code == 0, done.err
     assert " pending " in done.out
+    assert chosen.out == done.out
+    assert others.out == "no runs\n"
 
 
 def test_no_more_is_asked_for_than_is_shown(deployed: Backend, defectory: Defectory) -> None:

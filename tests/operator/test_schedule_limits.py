@@ -206,3 +206,19 @@ def test_a_service_account_that_no_pod_can_have_is_refused(
     assert done.code == 2
     assert "'no such' is no name of a service account" in done.err
     assert deployed.requests == []
+
+
+def test_a_schedule_moves_to_another_experiment(deployed: Backend, schedule: Defectory) -> None:
+    schedule("create", "nightly", "--cron", "@daily")
+    before = len(deployed.experiments)
+
+    refused = schedule("create", "nightly", "--cron", "@daily", "--experiment", "line 2")
+    unmade = len(deployed.experiments) == before
+    done = schedule("change", "nightly", "--experiment", "line 2")
+
+    assert refused.code == 2
+    assert "with another experiment: defectory schedule change nightly" in refused.err
+    assert unmade
+    assert done.code == 0, done.err
+    where = deployed.experiments[only(deployed)["experiment_id"]]
+    assert where["display_name"] == "line 2"

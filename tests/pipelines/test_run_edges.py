@@ -3,8 +3,9 @@
 import errno
 import json
 import os
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from components.base_model.resolve import embedded
 from components.fid_evaluation.weights import VARIABLE
 from components.final_status.close import close_run
 from components.final_status.webhook import WEBHOOK
+from components.gate import contents
 from components.gate.edge import open_run
 from components.gate.origin import origin
 from components.history import History, Note
@@ -208,8 +211,8 @@ def test_another_content_of_a_file_that_settings_name_is_another_run(
 ) -> None:
     """A package names files of the cluster by their paths alone, whoever replaces them."""
     model = tmp_path / "model"
-    model.mkdir()
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "inception.pt"))
+    with embedded() as found:
+        shutil.copytree(found, model)
     config = override(
         CONFIG,
         [
@@ -219,13 +222,13 @@ def test_another_content_of_a_file_that_settings_name_is_another_run(
         ],
     )
     (tmp_path / "start.safetensors").write_text("start")
-    (model / "model_index.json").write_text("{}")
     _succeed(tmp_path, "first", config=config)
     before = _open(tmp_path, "second", config=config)
 
     (tmp_path / "start.safetensors").write_text("another")
-    (model / "model_index.json").write_text("[]")
+    (model / "another.json").write_text("{}")
     (tmp_path / "inception.pt").write_text("weights")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "inception.pt"))
     after = _open(tmp_path, "third", config=config)
 
     assert not before.proceed
@@ -251,6 +254,63 @@ def test_files_that_are_not_there_end_the_run_at_the_gate_all_at_once(tmp_path: 
 
     assert "mask_rcnn.weights: there is no file /store/start.safetensors" in str(told.value)
     assert "fid_evaluation.weights: /store/inception.pt is not a file" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["base_model.source={0}"], "base_model.source: .*is no usable base model"),
+        (["mask_rcnn.weights={0}"], "mask_rcnn.weights: there is no file"),
+        (
+            ["fid_evaluation.weights={0}/file", "fid_evaluation.digest=" + 64 * "a"],
+            "^fid_evaluation.digest: a+ is not that of",
+        ),
+    ],
+)
+def test_a_file_of_another_kind_is_told_at_the_gate(
+    changes: list[str], said: str, tmp_path: Path
+) -> None:
+    (tmp_path / "named").mkdir()
+    (tmp_path / "named" / "file").write_text("weights")
+    named = [one.format(tmp_path / "named") for one in changes]
+
+    with pytest.raises(ValueError, match=said):
+        _open(tmp_path, "run", config=override(CONFIG, ["hypernetwork.start=copy", *named]))
+
+
+def test_inception_weights_that_the_cluster_names_must_be_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run without a FID would say so hours later."""
+    monkeypatch.setenv(VARIABLE, "/store/nothing.pt")
+
+    with pytest.raises(ValueError, match=f"{VARIABLE} names /store/nothing.pt"):
+        _open(tmp_path, "run")
+
+
+def test_a_store_in_trouble_is_asked_again_by_the_gate_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "start.safetensors").write_text("start")
+    failed: list[str] = []
+
+    def once(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any) -> Any:
+            if name not in failed:
+                failed.append(name)
+                raise OSError(errno.ESTALE, "Stale file handle")
+            return real(*given)
+
+        return call
+
+    for name in ("read", "write", "last", "finish"):
+        monkeypatch.setattr(History, name, once(name, getattr(History, name)))
+    monkeypatch.setattr(contents, "digest_file", once("digest_file", contents.digest_file))
+    config = override(CONFIG, [f"mask_rcnn.weights={tmp_path / 'start.safetensors'}"])
+
+    _succeed(tmp_path, "first", config=config)
+
+    assert sorted(failed) == ["digest_file", "finish", "last", "read", "write"]
 
 
 def test_models_that_are_pinned_already_need_no_digest(tmp_path: Path) -> None:
@@ -616,7 +676,7 @@ def test_steps_that_kfp_took_from_its_cache_are_logged_when_all_is_done(
     monkeypatch.setenv(RUN, "cached")
     report = _report(tmp_path)
     lineage = []
-    for label in ("told", "cached", "lost"):
+    for label in ("told", "cached", "half", "lost"):
         result = tmp_path / "store" / "dreambooth" / label / "result"
         if label != "lost":
             (result / "preview").mkdir(parents=True)
@@ -627,6 +687,13 @@ def test_steps_that_kfp_took_from_its_cache_are_logged_when_all_is_done(
     log(tmp_path / "store" / "dreambooth" / "told" / "result",
         label="told", reused=False, task="t", counted=True)  # fmt: skip
 
+    above = _run_of(client, "cached").info
+    # MLflow went away while its task logged it.
+    client.create_run(
+        above.experiment_id, run_name="half",
+        tags={"mlflow.parentRunId": above.run_id, "defectory.key": "half"},
+    )  # fmt: skip
+
     for _ in range(2):  # a second try of the task adds nothing
         publish("cached", report, tmp_path / "published")
 
@@ -634,11 +701,9 @@ def test_steps_that_kfp_took_from_its_cache_are_logged_when_all_is_done(
     children = client.search_runs(
         [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{parent.info.run_id}'"
     )
-    assert {one.info.run_name: one.data.tags["defectory.reused"] for one in children} == {
-        "told": "false", "cached": "true",
-    }  # fmt: skip
-    assert len(children) == 2
-    assert {one.info.run_name: one.data.metrics["loss"] for one in children}["cached"] == 0.5
+    assert sorted(one.info.run_name for one in children) == ["cached", "half", "told"]
+    assert {one.data.metrics["loss"] for one in children} == {0.5}
+    assert {one.info.status for one in children} == {"FINISHED"}
 
 
 def test_tasks_that_the_plugin_has_forgotten_are_ended_with_the_run(
