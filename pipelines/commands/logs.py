@@ -1,6 +1,7 @@
 """`defectory logs`: what the steps of a run printed."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -61,26 +62,29 @@ def main(chosen: argparse.Namespace) -> int:
     wish = Wish(tail=chosen.tail, whole=chosen.whole)
     if chosen.follow and run.state not in runs.FINAL:
         return _follow(server, run.run_id, wish, chosen.step)
-    return _print(server, run, wish, chosen.step)
+    unread = _print(server, run, wish, chosen.step)
+    return SERVER if chosen.follow and unread else 0
 
 
 def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
-    """Print what there is, one log after another."""
+    """Print what there is, one log after another; how many were not read."""
     from pipelines.operator.logs import sources
+    from pipelines.operator.pods import NotStarted
     from pipelines.operator.source import of_step
 
     found = sources(server, run, wish)
     if step:
         found = of_step(found, step)
-    read = 0
-    nowhere: dict[str, None] = {}
+    read = unread = 0
+    nowhere: list[str] = []
     for source in found:
         lines: Iterable[str] = source.read()
         if source.gone:
             try:
                 lines = list(lines)
             except Refusal:
-                nowhere[source.step] = None
+                which = f" ({source.which})" if source.which else ""
+                nowhere.append(f"{source.step}{which}")
                 continue
         sys.stdout.write(f"== {source.step} ({source.where})\n")
         try:
@@ -89,7 +93,9 @@ def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
                 sys.stdout.flush()
             read += 1
         except Refusal as refusal:
-            # One pod without a log must not hide the others'.
+            # One pod without a log must not hide the others'. Where nothing has started, there is
+            # nothing to read.
+            unread += not isinstance(refusal, NotStarted)
             sys.stdout.write(f"-- {server.access.hide(str(refusal))}\n")
     if nowhere:
         sys.stderr.write(
@@ -102,7 +108,7 @@ def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
             f"{server.link('runs', run.run_id)}",
             SERVER,
         )
-    return 0
+    return unread + len(nowhere)
 
 
 def _follow(server: "Server", identity: str, wish: "Wish", step: str) -> int:
@@ -125,7 +131,9 @@ def _follow(server: "Server", identity: str, wish: "Wish", step: str) -> int:
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
     except KeyboardInterrupt:
-        again = f"defectory logs {identity} --follow"
-        sys.stderr.write(f"\nThe run goes on; {again} follows it.\n")
+        words = ["defectory", "logs", identity, *([step] if step else []), "--follow"]
+        words += ["--tail", str(wish.tail)] if wish.tail else []
+        words += ["--whole"] if wish.whole else []
+        sys.stderr.write(f"\nThe run goes on; {shlex.join(words)} follows it.\n")
         return 130
     return 0

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from pipelines.operator.nodes import Node, Place, nodes
-from pipelines.operator.pods import NOT_STARTED
+from pipelines.operator.pods import NOT_STARTED, NotStarted
 from pipelines.operator.server import Server
 from pipelines.operator.source import Source, Wish, where
 from pipelines.operator.workflow import executors
@@ -41,6 +41,7 @@ def sources(
                 where(*node.place, f"through KFP{state}"),
                 _reader(server, run.run_id, node, wish, waits=waits),
                 gone=beside,
+                which=where(*node.place),
             )
         )
     return found
@@ -51,7 +52,7 @@ def _reader(
 ) -> Callable[[], Iterator[str]]:
     def read() -> Iterator[str]:
         if waits:
-            raise Refusal(NOT_STARTED, SERVER)
+            raise NotStarted(NOT_STARTED, SERVER)
         for pod in node.pods:
             for route in _routes(server, run_id, pod):
                 with contextlib.suppress(Refusal):

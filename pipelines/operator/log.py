@@ -92,6 +92,12 @@ class Log:
             self.trouble = self.trouble or "Kubernetes said nothing more, and the pod is gone"
         self.done = self.done or not self.trouble
 
+    def leave(self) -> None:
+        """Read no further, though the pod still runs."""
+        with self._lock:
+            self._turn += 1
+            self.trouble = self.trouble or "the pod still runs"
+
     def _open(self, pod: Pod, *, going_on: bool) -> None:
         with self._lock:
             # A thread that hangs may still wake up; what it brings was read anew by then.

@@ -18,12 +18,14 @@ class Source:
         read: Gives the lines; raises Refusal where there are none.
         gone: Whether Kubernetes has other pods of the run but not this one's, so that the log may
             well be nowhere.
+        which: Where it is without how it is read; empty for a first try in no loop.
     """
 
     step: str
     where: str
     read: Callable[[], Iterator[str]]
     gone: bool = False
+    which: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,14 @@ def is_of(name: str, step: str) -> bool:
     return name.replace("_", "-") == step.replace("_", "-")
 
 
-def where(path: tuple[str, ...], attempt: int, more: str) -> str:
+def where(path: tuple[str, ...], attempt: int, more: str = "") -> str:
     """Where a log belongs, for people.
 
     Args:
         path: Names of the loops and tasks it is in, the step last.
         attempt: Which try it is, from 0.
-        more: What else is to be said of it.
+        more: What else is to be said of it; empty for nothing.
     """
     loops = [part for part in path[:-1] if "(" in part]
     again = [f"try {attempt + 1}"] if attempt else []
-    return ", ".join([*loops, *again, more])
+    return ", ".join([*loops, *again, *([more] if more else [])])

@@ -5,11 +5,12 @@ Pods that run at once are read at once, each by a thread that does nothing but w
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any
 
-from pipelines.operator import archive, follow
+from pipelines.operator import archive, follow, runs
 from pipelines.operator.log import Log, Speaker
 from pipelines.operator.nodes import Place
 from pipelines.operator.pods import Listed, Passing, Pod, Unreached, listed
@@ -19,13 +20,13 @@ from pipelines.operator.workflow import executors
 from pipelines.refusal import SERVER, Refusal
 
 LAST_WORDS = 15.0
-"""Seconds for which lines may still come in once the run has ended."""
+"""Seconds for which lines are waited for once the run has ended, before pods are looked at."""
 
 ENDING = 120.0
 """Seconds after which nothing more is asked for once the run has ended."""
 
 TRIES = 5
-"""How often what is left is asked for once the run has ended."""
+"""How often what is left is asked for once the run has ended and no pod of it runs."""
 
 Came = tuple[Speaker, str] | BaseException | None
 """A line and whose it is, or why there are no more, or that all is said."""
@@ -80,7 +81,9 @@ class _Watch:
         self._logs: dict[str, Log] = {}
         self._places: set[Place] = set()
         self._told: set[str] = set()
-        self._in_vain, self._reached = 0, False
+        self._in_vain: Counter[str] = Counter()
+        self._reached = False
+        self._lingering: list[Log] = []
         self._unlisted = self._in_the_way = ""
 
     def run(self) -> None:
@@ -119,10 +122,8 @@ class _Watch:
             return
         self._reached = True
         self._patience.answered()
-        if run.state == "RUNNING" and not found.pods and not self._logs:
-            self._in_vain += 1
-            if self._in_vain == follow.TELLING:
-                self._tell(f"there are no pods of the run in {found.where}: {_ELSEWHERE}")
+        if run.state not in runs.FINAL and not found.pods and not self._logs:
+            self._miss(runs.state(run), found.where)
         for pod in found.pods:
             if not self._wanted(pod):
                 continue
@@ -134,18 +135,33 @@ class _Watch:
             else:
                 self._log(pod).finish(pod)
 
+    def _miss(self, state: str, where: str) -> None:
+        """Note that a run has no pods; tell it once it has been so for some looks."""
+        # By state, because a run that was just taken up has its pods only a moment later.
+        self._in_vain[state] += 1
+        if self._in_vain[state] < follow.TELLING:
+            return
+        if state == "PENDING":
+            self._tell("the run has not been taken up yet; it has pods only once Argo begins it")
+        else:
+            self._tell(f"there are no pods of the run in {where}: {_ELSEWHERE}")
+
     def _finish(self) -> None:
         """Read what is left once the run has ended."""
         ended = time.monotonic()
         for log in self._logs.values():
             log.let_end(max(0.0, ended + LAST_WORDS - time.monotonic()))
-        for again in range(TRIES):
-            if again:
-                time.sleep(follow.PAUSE)
-            if self._is_finished(ended + ENDING) or time.monotonic() > ended + ENDING:
-                return
+        tries = 0
+        while not self._is_finished(ended + ENDING):
+            tries += not self._lingering
+            if tries == TRIES or time.monotonic() > ended + ENDING:
+                break
+            time.sleep(follow.PAUSE)
+        for log in self._lingering:
+            log.leave()
 
     def _is_finished(self, until: float) -> bool:
+        self._lingering = []
         try:
             found = self._listed()
         except Refusal as refusal:
@@ -157,15 +173,21 @@ class _Watch:
         }
         for pod in there.values():
             log = self._log(pod)
-            if time.monotonic() < until:
+            if pod.phase == "Running":
+                # The containers of a run that was stopped have a grace period to speak in.
+                log.follow(pod)
+                self._lingering += [] if log.done else [log]
+            elif time.monotonic() < until:
                 log.finish(pod)
         for identity, log in self._logs.items():
             if identity not in there:
+                # What it said before it was taken away may still be on its way.
+                log.let_end(follow.PAUSE)
                 log.lose()
         return all(log.done or identity not in there for identity, log in self._logs.items())
 
     def _read_the_gone(self, run: Any) -> None:
-        """Read through KFP the logs of pods that Kubernetes has not had at any look."""
+        """Read through KFP the logs of pods that Kubernetes had started at no look."""
         places = frozenset(self._places)
         found = archive.sources(self._server, run, self._wish, but=places, beside=True)
         for source in found:
@@ -225,7 +247,12 @@ class _Watch:
     def _listed(self) -> Listed:
         found = listed(self._server, self._identity)
         self._unlisted = f"there are no pods of it in {found.where}"
-        self._places |= {pod.place for pod in found.pods if pod.place is not None}
+        # A pod that waits at one look may have run, and be gone, at the next one.
+        self._places |= {
+            pod.place
+            for pod in found.pods
+            if pod.place is not None and (pod.phase != "Pending" or pod.identity in self._logs)
+        }
         return found
 
     def _wanted(self, pod: Pod) -> bool:

@@ -112,11 +112,30 @@ def pod_of(run: dict[str, Any], node: str, log: str, phase: str = "Succeeded") -
 
 
 def ends(backend: Backend, run: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run goes on for a few looks, which come quickly, then it ends."""
+    """The run goes on for a few looks, which come quickly, then it ends, and its pods with it."""
+    quickly(monkeypatch)
+    backend.scripts[run["run_id"]] = [{}, {}, {}, {}, {"state": "SUCCEEDED"}]
+
+    def change() -> None:
+        if run.get("state") == "SUCCEEDED":
+            pods_end(backend)
+
+    backend.change_after(r"GET /api/v1/.*/pods$", 1, change)
+
+
+def pods_end(backend: Backend) -> None:
+    """No pod runs any longer."""
+    for pods in backend.pods.values():
+        for one in pods:
+            if one["status"]["phase"] == "Running":
+                one["status"]["phase"] = "Succeeded"
+
+
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at a run come quickly."""
     from pipelines.operator import follow
 
     monkeypatch.setattr(follow, "PAUSE", 0.01)
-    backend.scripts[run["run_id"]] = [{}, {}, {}, {}, {"state": "SUCCEEDED"}]
 
 
 def texts(out: str) -> list[str]:

@@ -102,7 +102,7 @@ def test_what_goes_on_is_followed_through_kubernetes_only(
     set_kubeconfig(monkeypatch, tmp_path / "none")
     run = detailed(backend)
     backend.logs = {pod(WORKFLOW, f"{DATA}(0)"): "36 photos\n"}
-    words = ("logs", run["run_id"], "--follow", "--endpoint", backend.url)
+    words = ("logs", run["run_id"], "data-versioning", "--follow", "--endpoint", backend.url)
 
     going = defectory(*words)
     run["state"] = "SUCCEEDED"
@@ -222,6 +222,26 @@ def test_what_kubernetes_never_had_is_read_through_kfp_in_the_end(
     assert texts(beside.out) == ["36 photos", "trained"]
 
 
+def test_a_run_that_is_not_taken_up_has_no_pods_yet(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = detailed(cluster)
+    del run["state"]
+    ends(cluster, run, monkeypatch)
+    later = {"state": "RUNNING"}
+    cluster.scripts[run["run_id"]] = [{}, {}, {}, {}, later, later, {"state": "SUCCEEDED"}]
+    pods = [pod_of(run, f"{DATA}(0)", "36 photos\n")]
+    cluster.change_after(r"GET /api/v1/.*/pods$", 6, lambda: cluster.pods.update(kubeflow=pods))
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert texts(done.out) == ["36 photos"]
+    told = done.err.splitlines()
+    assert len(told) == 1, told
+    assert "has not been taken up yet" in told[0]
+
+
 @pytest.mark.parametrize(
     ("state", "code", "said"), [("SUCCEEDED", 0, "from the cache"), ("FAILED", 3, "never came")]
 )
@@ -289,11 +309,15 @@ def test_who_stops_following_is_told_that_the_run_goes_on(
 
     monkeypatch.setattr(tail, "listed", interrupted)
     run = detailed(cluster)
+    words = ("logs", run["run_id"], "--endpoint", cluster.url, "--follow")
 
-    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+    all_of_it = defectory(*words)
+    part = defectory("logs", run["run_id"], "mask_rcnn", *words[2:], "--whole", "--tail", "5")
 
-    assert done.code == 130
-    assert f"The run goes on; defectory logs {run['run_id']} --follow" in done.err
+    assert (all_of_it.code, part.code) == (130, 130)
+    told = f"The run goes on; defectory logs {run['run_id']}"
+    assert f"{told} --follow follows it" in all_of_it.err
+    assert f"{told} mask_rcnn --follow --tail 5 --whole follows it" in part.err
 
 
 def test_the_last_lines_of_a_run_that_has_ended_are_as_many_as_asked_for(

@@ -3,8 +3,21 @@
 import threading
 
 import pytest
+from argo import pod
 from conftest import Defectory
-from example import DATA, PAGE, PRINTED, TRAINED, detailed, ends, pod_of, texts
+from example import (
+    DATA,
+    PAGE,
+    PRINTED,
+    TRAINED,
+    WORKFLOW,
+    detailed,
+    ends,
+    pod_of,
+    pods_end,
+    quickly,
+    texts,
+)
 from kfp_backend import Backend
 from kube_backend import Break
 
@@ -121,8 +134,9 @@ def test_a_silent_connection_is_opened_again(
     from pipelines.operator import follow, log
 
     monkeypatch.setattr(log, "SILENCE", 0.2)
-    monkeypatch.setattr(follow, "PAUSE", 0.1)
     run = detailed(cluster)
+    ends(cluster, run, monkeypatch)
+    monkeypatch.setattr(follow, "PAUSE", 0.1)
     cluster.scripts[run["run_id"]] = [{}] * 8 + [{"state": "SUCCEEDED"}]
     over = threading.Event()
     cluster.pods["kubeflow"] = [pod_of(run, f"{DATA}(0)", PRINTED, "Running")]
@@ -186,6 +200,7 @@ def test_kubernetes_may_be_away_when_the_run_ends(
 
     def away() -> None:
         cluster.faults.clear()
+        pods_end(cluster)
         cluster.fail(r"GET /api/v1/.*/pods$", 503, "no quorum", times=times)
 
     cluster.change_after(rf"GET /apis/v2beta1/runs/{run['run_id']}$", 5, away)
@@ -245,6 +260,7 @@ def test_a_pod_that_is_gone_before_its_log_is_opened_is_told_once(
 
     again = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
     run["state"] = "RUNNING"
+    cluster.pods["kubeflow"][0]["status"]["phase"] = "Running"
     ends(cluster, run, monkeypatch)
     cluster.fail(r"GET /api/v1/.*/log", 404, "no such pod", times=10**6)
     gone = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
@@ -254,3 +270,63 @@ def test_a_pod_that_is_gone_before_its_log_is_opened_is_told_once(
     assert gone.code == 3
     assert len(texts(gone.out)) == 1
     assert "has no such pod" in gone.err
+
+
+def test_what_a_step_says_after_its_run_has_ended_is_read_too(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.operator import tail
+
+    quickly(monkeypatch)
+    run = detailed(cluster)
+    cluster.scripts[run["run_id"]] = [{}, {"state": "FAILED"}]
+    running = pod_of(run, f"{DATA}(0)", PRINTED, "Running")
+    cluster.pods["kubeflow"] = [running | {"log": "step 1\nstep 2\n"}]
+    ended = [running | {"status": {"phase": "Failed"}}]
+    looks = tail.TRIES + 5
+    cluster.change_after(
+        r"GET /api/v1/.*/pods$", looks, lambda: cluster.pods.update(kubeflow=ended)
+    )
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert texts(done.out) == PRINTED.splitlines()
+
+
+def test_a_pod_that_runs_on_long_after_its_run_is_told(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pipelines.operator import tail
+
+    quickly(monkeypatch)
+    monkeypatch.setattr(tail, "ENDING", 0.2)
+    run = detailed(cluster)
+    cluster.scripts[run["run_id"]] = [{}, {"state": "FAILED"}]
+    cluster.pods["kubeflow"] = [
+        pod_of(run, f"{DATA}(0)", "36 photos\n"),
+        pod_of(run, f"{TRAINED[0]}(0)", "trained\n", "Running"),
+    ]
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 3
+    assert sorted(texts(done.out)) == ["36 photos", "trained"]
+    assert "mask-rcnn: the pod still runs" in done.err
+    assert "data-versioning" not in done.err
+
+
+def test_a_pod_that_was_only_seen_waiting_is_read_through_kfp(
+    cluster: Backend, defectory: Defectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = detailed(cluster)
+    ends(cluster, run, monkeypatch)
+    data = pod_of(run, f"{DATA}(0)", "36 photos\n", "Running")
+    cluster.pods["kubeflow"] = [data, pod_of(run, f"{TRAINED[0]}(0)", "", "Pending")]
+    cluster.archived = {pod(WORKFLOW, f"{TRAINED[0]}(0)"): "trained\n"}
+    cluster.change_after(r"GET /api/v1/.*/pods$", 3, lambda: cluster.pods.update(kubeflow=[data]))
+
+    done = defectory("logs", run["run_id"], "--follow", "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert texts(done.out) == ["36 photos", "trained"]

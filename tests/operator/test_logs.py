@@ -245,6 +245,49 @@ def test_logs_of_pods_that_are_gone_are_read_beside_those_that_are_left(
     assert "no log of" in done.err
 
 
+def test_of_a_step_in_a_loop_it_is_told_which_log_is_missing(
+    cluster: Backend, defectory: Defectory
+) -> None:
+    run = detailed(cluster)
+    cluster.pods["kubeflow"] = [
+        pod_of(run, f"{DATA}(0)", "36 photos\n"),
+        pod_of(run, f"{TRAINED[1]}(0)", "taken away\n", "Failed"),
+    ]
+
+    done = defectory("logs", run["run_id"], "--endpoint", cluster.url)
+
+    assert done.code == 0, done.err
+    assert (
+        "no log of mask-rcnn (iteration-iterations(0:0)), "
+        "mask-rcnn (iteration-iterations(1:1), try 2): Kubernetes has no pod"
+    ) in done.err
+
+
+@pytest.mark.parametrize("what", ["forbidden", "gone", "waits"])
+def test_whether_all_of_a_run_that_has_ended_was_read_is_told_who_follows_it(
+    cluster: Backend, defectory: Defectory, what: str
+) -> None:
+    run = detailed(cluster)
+    run["state"] = "FAILED"
+    nodes = [f"{DATA}(0)", f"{TRAINED[0]}(0)", *(f"{TRAINED[1]}({i})" for i in range(2))]
+    pods = [pod_of(run, node, "said\n") for node in nodes]
+    cluster.pods["kubeflow"] = pods
+    words = ("logs", run["run_id"], "--endpoint", cluster.url)
+
+    whole = defectory(*words, "--follow")
+    if what == "gone":
+        del pods[0]
+    else:
+        status = 403 if what == "forbidden" else 400
+        cluster.fail(rf"GET /api/v1/.*{pods[0]['metadata']['name']}/log", status, times=9)
+    followed, printed = defectory(*words, "--follow"), defectory(*words)
+
+    assert whole.code == 0, whole.err
+    assert "said" in followed.out
+    assert followed.code == (0 if what == "waits" else 3)
+    assert printed.code == 0
+
+
 def test_a_step_that_came_from_the_cache_has_no_log_that_is_missed(
     cluster: Backend, defectory: Defectory
 ) -> None:
