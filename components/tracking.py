@@ -77,6 +77,8 @@ class Tracker:
         # Else a thread of it asks addresses of its maker, and changes the environment while other
         # threads read it, which fails their requests.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        # It would print addresses as a pod knows the server, which no browser can open.
+        os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
         from mlflow.tracking import MlflowClient
 
         self.client = MlflowClient(tracking_uri=uri)

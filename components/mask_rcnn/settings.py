@@ -71,7 +71,7 @@ class MaskRCNNSettings(Settings):
         ]
         if self.weights == EMBEDDED and odd:
             raise ValueError(
-                f"weights={EMBEDDED} does not fit {', '.join(odd)}; change these, or give a file "
-                "of weights, or none"
+                f"weights={EMBEDDED} does not fit {', '.join(odd)}; change these, or name a file "
+                "of weights, or leave weights empty (mask_rcnn.weights=) for random ones"
             )
         return self

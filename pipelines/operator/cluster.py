@@ -1,6 +1,7 @@
 """Kubernetes below a Kubeflow server, where this machine may ask it."""
 
 import os
+import re
 from typing import Any
 
 from pipelines.refusal import SERVER, Refusal
@@ -32,14 +33,18 @@ def waiting(pod: Any) -> str:
         return ""
     for condition in pod.status.conditions or []:
         if condition.type == "PodScheduled" and condition.status == "False":
-            return _line(condition.message)
+            return reason(condition.message)
     started = (pod.status.init_container_statuses or []) + (pod.status.container_statuses or [])
     for container in started:
         state = container.state.waiting if container.state is not None else None
         if state is not None and state.message:
-            return _line(f"{state.reason}: {state.message}")
+            return reason(f"{state.reason}: {state.message}")
     return ""
 
 
-def _line(text: str | None) -> str:
-    return " ".join((text or "").split())
+_PREEMPTION = re.compile(r"(?<=\.) (no new claims to deallocate, )?preemption: .*")
+
+
+def reason(message: str | None) -> str:
+    """A reason of Kubernetes' in a line: what a pod waits for, not whom it could not drive out."""
+    return _PREEMPTION.sub("", " ".join((message or "").split()))

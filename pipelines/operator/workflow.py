@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import kfp_server_api
 
+from pipelines.operator.cluster import reason
 from pipelines.operator.failure import ServerRefusal
 from pipelines.operator.nodes import Place, place_of, step_of, without_try
 from pipelines.operator.server import Server
@@ -88,7 +89,7 @@ def executors(server: Server, run_id: str) -> dict[Place, Executor]:
     for node in _nodes(server, run_id):
         place = place_of(node["name"])
         if place is not None and node.get("type") != "Retry":
-            why = " ".join((node.get("message") or "").split())
+            why = reason(node.get("message"))
             found[place] = Executor(node.get("phase") or "", why)
     return found
 
@@ -128,7 +129,7 @@ def _waiting(nodes: list[dict[str, Any]]) -> dict[str, str]:
         if node.get("type") == "Pod" and node.get("phase") == "Pending":
             pod = without_try(node["name"])
             task = without_try(pod.removesuffix(".executor"))
-            why = " ".join((node.get("message") or "").split())
+            why = reason(node.get("message"))
             found |= dict.fromkeys((node["name"], pod, task), why)
     return found
 

@@ -109,7 +109,7 @@ def _healthy(port: int, path: str, server: subprocess.Popen[bytes]) -> bool:
 
 @pytest.mark.timeout(900)
 def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     objects = overlay("kind")
     by_name = {name: one for name, one, _ in containers(objects)}
@@ -154,6 +154,8 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                 assert _healthy(port, serve[probe]["httpGet"]["path"], server)
             _log_a_run(port, tmp_path)
+            _end_a_run(port, monkeypatch)
+            assert capsys.readouterr().out == ""
 
             api = "/api/2.0/mlflow/experiments/get-by-name?experiment_name=defectory"
             tracking = named(objects, "ConfigMap", "defectory")["data"]["MLFLOW_TRACKING_URI"]
@@ -232,6 +234,15 @@ def _log_a_run(port: int, folder: Path) -> None:
 
     back = client.download_artifacts(run, "report.html", str(folder))
     assert Path(back).read_text() == "what it was worth"
+
+
+def _end_a_run(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    from components.tracking import Tracker
+
+    monkeypatch.setenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "")
+    monkeypatch.delenv("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT")
+    tracker = Tracker(f"http://127.0.0.1:{port}")
+    tracker.client.set_terminated(tracker.client.create_run(tracker.experiment).info.run_id)
 
 
 def _look_into(port: int, settings: dict[str, str], endpoint: str, bucket: str) -> None:

@@ -13,6 +13,8 @@ from components.mask_rcnn.start import FILE, NAMING
 from components.mask_rcnn.threshold import iou
 from components.textures.draw import Mark
 from components.textures.pool import Pool
+from pipelines.overrides import BadSettings, override
+from pipelines.presets import preset
 
 SMALL = MaskRCNNSettings(backbone="resnet18", size="small", weights=EMBEDDED)
 
@@ -72,6 +74,13 @@ def test_the_embedded_start_fits_one_network_only():
         MaskRCNNSettings(weights=EMBEDDED)
     with pytest.raises(ValueError, match="backend=detectron2"):
         MaskRCNNSettings(weights=EMBEDDED, backbone="resnet18", size="small", backend="detectron2")
+
+
+def test_who_follows_the_way_out_of_the_embedded_start_gets_random_weights():
+    with pytest.raises(BadSettings, match=r"leave weights empty \(mask_rcnn\.weights=\)"):
+        override(preset("smoke"), ["mask_rcnn.backend=detectron2"])
+    other = override(preset("smoke"), ["mask_rcnn.backend=detectron2", "mask_rcnn.weights="])
+    assert other.mask_rcnn.weights == ""
 
 
 def test_a_marks_pieces_are_its_connected_parts_that_can_be_seen():

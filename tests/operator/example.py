@@ -20,6 +20,11 @@ DRIVER = f"{WORKFLOW}(0).root-driver"
 PRINTED = "".join(f"step {number}\n" for number in range(1, 11))
 PAGE = b"<!doctype html><html>metadata items spec<title>Log in</title></html>"
 FULL = "Unschedulable: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
+PREEMPTION = (
+    " no new claims to deallocate, preemption: 0/3 nodes are available: 3 No preemption victims "
+    "found for incoming pod."
+)
+"""What Kubernetes 1.36 adds to every such sentence, and nobody is to read."""
 
 
 def graph() -> dict[str, list[str]]:
@@ -92,7 +97,7 @@ def waiting(backend: Backend) -> dict[str, Any]:
     told = {name: ("Running", "") for one in going for name in (one, f"{one}(0)")}
     del edges[f"{TRAINED[1]}(1)"]
     edges[TRAINED[1]].remove(f"{TRAINED[1]}(1)")
-    told[f"{TRAINED[1]}(0)"] = ("Pending", FULL)
+    told[f"{TRAINED[1]}(0)"] = ("Pending", FULL + PREEMPTION)
     backend.workflows[run["run_id"]] = {"status": {"nodes": nodes(WORKFLOW, edges, told)}}
     return run
 

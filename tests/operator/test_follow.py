@@ -5,7 +5,18 @@ from pathlib import Path
 import pytest
 from argo import nodes, pod
 from conftest import Defectory, kubeconfig, set_kubeconfig
-from example import DATA, PAGE, PRINTED, TRAINED, WORKFLOW, detailed, ends, pod_of, texts
+from example import (
+    DATA,
+    PAGE,
+    PREEMPTION,
+    PRINTED,
+    TRAINED,
+    WORKFLOW,
+    detailed,
+    ends,
+    pod_of,
+    texts,
+)
 from kfp_backend import Backend
 
 
@@ -16,7 +27,7 @@ def test_a_run_is_followed_into_steps_that_start_later(
     ends(cluster, run, monkeypatch)
     waits = pod_of(run, f"{TRAINED[0]}(0)", "step 1\nstep 2\n", "Pending")
     waits["status"]["conditions"] = [
-        {"type": "PodScheduled", "status": "False", "message": "1 Insufficient cpu."}
+        {"type": "PodScheduled", "status": "False", "message": f"1 Insufficient cpu.{PREEMPTION}"}
     ]
     early = [pod_of(run, f"{DATA}(0)", "36 photos\n"), waits]
     late = [early[0], pod_of(run, f"{TRAINED[0]}(0)", "step 1\nstep 2\n", "Running")]
