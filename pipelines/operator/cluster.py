@@ -4,6 +4,7 @@ import os
 import re
 from typing import Any
 
+from pipelines.names import CONFIG_MAP
 from pipelines.refusal import SERVER, Refusal
 
 
@@ -25,6 +26,21 @@ def configure() -> None:
         raise Refusal("the configuration of kubectl here is no YAML", SERVER) from error
     except (config.ConfigException, OSError) as error:
         raise Refusal("no Kubernetes configured here", SERVER) from error
+
+
+def setting(namespace: str, key: str) -> str:
+    """What `infra/` told the runs of a namespace; empty where it did not, or we may not read it."""
+    import urllib3
+    from kubernetes import client
+
+    try:
+        configure()
+        found = client.CoreV1Api().read_namespaced_config_map(
+            CONFIG_MAP, namespace, _request_timeout=(5, 10)
+        )
+    except (Refusal, client.ApiException, urllib3.exceptions.HTTPError, OSError, ValueError):
+        return ""
+    return str((found.data or {}).get(key, ""))
 
 
 def waiting(pod: Any) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import kfp_server_api
@@ -15,6 +16,7 @@ from kfp.client.set_volume_credentials import ServiceAccountTokenVolumeCredentia
 
 from pipelines.names import NAMESPACE
 from pipelines.operator.access import Access
+from pipelines.operator.cluster import setting
 from pipelines.operator.failure import GARBAGE, ServerRefusal, explain
 from pipelines.refusal import BAD_INPUT, Refusal
 
@@ -25,6 +27,9 @@ _UNUSABLE = (
     "the configuration of kubectl, or of the pod, that there is here cannot be used: see what "
     "kubectl cluster-info says, or give --endpoint URL"
 )
+UI = "DEFECTORY_UI_URL"
+"""Key of the runs' ConfigMap with the address of KFP's UI."""
+
 _CONNECT_SECONDS = 10.0
 _PAGE = 100
 
@@ -124,10 +129,17 @@ class Server:
         return response.headers.get("content-type", ""), text
 
     def link(self, kind: str, identity: str) -> str:
-        """Address in the UI of a run (`runs`), a schedule (`recurringrun`) or a pipeline."""
-        root = self.access.ui or self.access.endpoint
+        """Address in the UI of a run (`runs`), a schedule (`recurringrun`) or a pipeline.
+
+        Its place in the UI alone, where nobody says where that is.
+        """
         place = f"#/{kind}/details/{identity}"
-        return f"{root}/{place}" if root else place
+        return f"{self._ui}/{place}" if self._ui else place
+
+    @cached_property
+    def _ui(self) -> str:
+        known = self.access.ui or self.access.endpoint
+        return known or setting(self.access.namespace, UI).rstrip("/")
 
     def _health(self) -> dict[str, Any]:
         """What the server says of itself; the generated model leaves the version out."""

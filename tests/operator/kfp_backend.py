@@ -84,6 +84,8 @@ class Backend:
     archived: dict[str, str] = field(default_factory=dict)
     """Logs of pods that only the UI's server finds."""
     pods: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Data of ConfigMaps of Kubernetes, by their route."""
     """Pods that Kubernetes has, by namespace."""
     workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Argo's workflows by run, which the older API gives."""
@@ -232,6 +234,9 @@ class _Handler(BaseHTTPRequestHandler):
                 if fault.answers:
                     return
         try:
+            if data := backend.config_maps.get(path):
+                found = {"kind": "ConfigMap", "apiVersion": "v1", "data": data}
+                return send(self, 200, json.dumps(found).encode())
             if path.startswith("/api/v1/namespaces/"):
                 return kube_backend.answer(self, self.backend.pods, path, query)
             if path in ("/k8s/pod/logs",) or path.startswith("/apis/v1alpha1/"):

@@ -1,5 +1,6 @@
 """Everything that can be wrong between a person and a server ends in a sentence with a way out."""
 
+import json
 import os
 import socket
 import ssl
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Defectory, kubeconfig, set_kubeconfig
+from example import detailed
 from kfp_backend import Backend, serving
 
 SECRET = "s3cr3t-t0k3n-0123456789"
@@ -532,6 +534,27 @@ def test_the_current_kubectl_context_is_the_default(
     assert done.code == 0, done.err
     assert all(path.startswith(f"{proxied}/apis/") for _, path in backend.requests)
     assert backend.headers[-1]["authorization"] == "Bearer kubernetes-token"
+
+
+@pytest.mark.parametrize("noted", ["https://kfp.example.com", "https://kfp.example.com/", ""])
+def test_without_an_endpoint_links_go_where_the_cluster_says_its_ui_is(
+    backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    noted: str,
+) -> None:  # fmt: skip
+    backend.behind = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"
+    run = detailed(backend)
+    kubeconfig(tmp_path / "config", backend.url)
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+    place = f"#/runs/details/{run['run_id']}"
+    if noted:
+        route = "/api/v1/namespaces/kubeflow/configmaps/defectory"
+        backend.config_maps[route] = {"DEFECTORY_UI_URL": noted}
+
+    done = defectory("runs", "--json")
+
+    assert done.code == 0, done.err
+    (listed,) = json.loads(done.out)
+    assert listed["link"] == (f"https://kfp.example.com/{place}" if noted else place)
 
 
 def _self_signed(folder: Path) -> ssl.SSLContext:
