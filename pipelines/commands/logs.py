@@ -22,9 +22,10 @@ examples:
   defectory logs 3f2a gate --whole        (with what KFP and Argo print around it)
 
 Pods are asked through the current kubectl context, else through KFP. Pods are removed some time
-after a run; then there are logs only if the installation archives them (Argo's archiveLogs). What
-is followed is read to its end, over connections that break off; the exit code is 3 if something,
-or everything, was not read."""
+after a run; then there are the logs that KFP keeps with a run's artifacts, which its UI gives and
+its API does not, or that Argo archives; a pod that was killed leaves none. What is followed is read
+to its end, over connections that break off; the exit code is 3 if something, or everything, was not
+read."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,8 +100,8 @@ def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
             sys.stdout.write(f"-- {server.access.hide(str(refusal))}\n")
     if nowhere:
         sys.stderr.write(
-            f"no log of {', '.join(nowhere)}: Kubernetes has no pod of it any more, and KFP does "
-            "not give it (Argo's archiveLogs)\n"
+            f"no log of {', '.join(nowhere)}: Kubernetes has no pod of it any more, and KFP has "
+            "kept none (one that is killed leaves none)\n"
         )
     if not read:
         raise Refusal(

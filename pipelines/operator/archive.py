@@ -1,9 +1,9 @@
-"""Logs through KFP, whose UI also finds those of pods that are gone, where they are archived."""
+"""Logs through KFP, whose UI also finds those of pods that are gone, where they are kept."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from pipelines.operator.nodes import Node, Place, nodes
 from pipelines.operator.pods import NOT_STARTED, NotStarted
@@ -39,7 +39,7 @@ def sources(
             Source(
                 node.step,
                 where(*node.place, f"through KFP{state}"),
-                _reader(server, run.run_id, node, wish, waits=waits),
+                _reader(server, run.run_id, node, wish, kept=pod.log if pod else "", waits=waits),
                 gone=beside,
                 which=where(*node.place),
             )
@@ -48,20 +48,20 @@ def sources(
 
 
 def _reader(
-    server: Server, run_id: str, node: Node, wish: Wish, *, waits: bool
+    server: Server, run_id: str, node: Node, wish: Wish, *, kept: str, waits: bool
 ) -> Callable[[], Iterator[str]]:
     def read() -> Iterator[str]:
         if waits:
             raise NotStarted(NOT_STARTED, SERVER)
-        for pod in node.pods:
-            for route in _routes(server, run_id, pod):
-                with contextlib.suppress(Refusal):
-                    yield from wish.of(_get(server, route))
-                    return
+        routes = [route for pod in node.pods for route in _routes(server, run_id, pod)]
+        for route in [*routes, *([_file(server, kept)] if kept else [])]:
+            with contextlib.suppress(Refusal):
+                yield from wish.of(_get(server, route))
+                return
         raise Refusal(
-            "KFP does not give it: its pod is gone and its log is not kept (Argo's archiveLogs), "
-            "or this is the address of KFP's API, which finds few of them: give that of its UI, or "
-            "let kubectl know the cluster",
+            "KFP does not give it: its pod is gone and left no log, as one that is killed, and all "
+            "where KFP's PUBLISH_LOGS is off; or this is the address of KFP's API, which finds few "
+            "of them: give that of its UI, or let kubectl know the cluster",
             SERVER,
         )
 
@@ -75,6 +75,15 @@ def _routes(server: Server, run_id: str, pod: str) -> tuple[str, str]:
         f"/k8s/pod/logs?{urlencode(query)}",
         f"/apis/v1alpha1/runs/{run_id}/nodes/{pod}/log",
     )
+
+
+def _file(server: Server, address: str) -> str:
+    """Where the UI's server gives a file of the object store."""
+    place = urlsplit(address)
+    query = {"source": place.scheme, "bucket": place.netloc, "key": place.path.lstrip("/")}
+    if server.namespace:
+        query["namespace"] = server.namespace
+    return f"/artifacts/get?{urlencode(query)}"
 
 
 def _get(server: Server, route: str) -> list[str]:

@@ -68,10 +68,13 @@ class Executor:
     Attributes:
         phase: Argo's word for how far it is.
         why: Why it has not started, or failed, as far as Kubernetes says.
+        log: Where KFP's launcher leaves its log, an address in the object store; empty where
+            that is not told.
     """
 
     phase: str
     why: str
+    log: str
 
     @property
     def ran(self) -> bool:
@@ -90,7 +93,7 @@ def executors(server: Server, run_id: str) -> dict[Place, Executor]:
         place = place_of(node["name"])
         if place is not None and node.get("type") != "Retry":
             why = reason(node.get("message"))
-            found[place] = Executor(node.get("phase") or "", why)
+            found[place] = Executor(node.get("phase") or "", why, _log(node, place[1]))
     return found
 
 
@@ -120,6 +123,23 @@ def reasons(server: Server, run_id: str) -> list[str]:
         # Every try has a pod of another name.
         told.setdefault(_POD.sub("", sentence), sentence)
     return list(told.values())
+
+
+def _log(node: dict[str, Any], attempt: int) -> str:
+    """Where the log of a try is left: what its launcher is told, and the number of the try.
+
+    So does KFP 2.17, unless its `PUBLISH_LOGS` is off (launcher_v2.go, qualifyExecutorLogsURI).
+    """
+    given = (node.get("inputs") or {}).get("parameters") or []
+    try:
+        (patch,) = [one["value"] for one in given if one["name"] == "pod-spec-patch"]
+        main = json.loads(patch)["containers"][0]
+        words = [*main["command"], *main.get("args", [])]
+        told = json.loads(words[words.index("--executor_input") + 1])
+        (log,) = told["outputs"]["artifacts"]["executor-logs"]["artifacts"]
+        return f"{log['uri']}-{attempt}"
+    except (LookupError, TypeError, ValueError):
+        return ""
 
 
 def _waiting(nodes: list[dict[str, Any]]) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A run of the pipeline, and its pods, as KFP and Kubernetes have them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -87,6 +88,15 @@ def detailed(backend: Backend) -> dict[str, Any]:
     going = {STEPS[1]: "RUNNING", f"{STEPS[1]}(0)": "RUNNING", TRAINED[1]: "RUNNING"}
     details = tasks(WORKFLOW, graph(), going | {REPORT: OMITTED})
     return run_of(backend, 7, "RUNNING", run_details=details)
+
+
+def launched(log: str) -> dict[str, Any]:
+    """What Argo's node of a step's pod has been given by its driver."""
+    artifacts = {"executor-logs": {"artifacts": [{"name": "executor-logs", "uri": log}]}}
+    told = json.dumps({"inputs": {}, "outputs": {"artifacts": artifacts}})
+    command = ["/kfp-launcher/launch", "--executor_input", told, "--component_spec", "{}"]
+    patch = {"containers": [{"name": "main", "command": command}]}
+    return {"parameters": [{"name": "pod-spec-patch", "value": json.dumps(patch)}]}
 
 
 def waiting(backend: Backend) -> dict[str, Any]:

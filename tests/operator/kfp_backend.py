@@ -83,10 +83,12 @@ class Backend:
     """Logs of pods, as the API server finds them."""
     archived: dict[str, str] = field(default_factory=dict)
     """Logs of pods that only the UI's server finds."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """Files of the object store, by their addresses, which the UI's server gives."""
     pods: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Pods that Kubernetes has, by namespace."""
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     """Data of ConfigMaps of Kubernetes, by their route."""
-    """Pods that Kubernetes has, by namespace."""
     workflows: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Argo's workflows by run, which the older API gives."""
     next_workflow: dict[str, Any] | None = None
@@ -239,6 +241,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return send(self, 200, json.dumps(found).encode())
             if path.startswith("/api/v1/namespaces/"):
                 return kube_backend.answer(self, self.backend.pods, path, query)
+            if path == "/artifacts/get":
+                self._authenticate()
+                return self._file(query)
             if path in ("/k8s/pod/logs",) or path.startswith("/apis/v1alpha1/"):
                 self._authenticate()
                 return self._log(path, query)
@@ -582,6 +587,12 @@ class _Handler(BaseHTTPRequestHandler):
             # The backend writes 200 before it looks for the pod.
             text = json.dumps({"error_message": "Failed to read logs", "error_details": ""})
         send(self, 200, text.encode(), "text/plain")
+
+    def _file(self, query: dict[str, str]) -> None:
+        text = self.backend.kept.get(f"{query['source']}://{query['bucket']}/{query['key']}")
+        if text is None:
+            return send(self, 404, b"No objects found", "text/html")
+        send(self, 200, text.encode(), "")
 
     # --- the older API ---
 

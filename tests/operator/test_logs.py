@@ -1,10 +1,24 @@
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from argo import nodes, pod
 from conftest import Defectory, set_kubeconfig
-from example import DATA, DRIVER, FULL, STEPS, TRAINED, WORKFLOW, detailed, pod_of, run_of, waiting
+from example import (
+    DATA,
+    DRIVER,
+    FULL,
+    STEPS,
+    TRAINED,
+    WORKFLOW,
+    detailed,
+    graph,
+    launched,
+    pod_of,
+    run_of,
+    waiting,
+)
 from kfp_backend import Backend
 
 PRINTED = """\
@@ -61,13 +75,38 @@ def test_logs_of_pods_that_are_gone_come_from_the_archive(
     assert "36 photos" in done.out
 
 
+def test_logs_of_pods_that_are_gone_are_among_the_artifacts_of_every_try(
+    backend: Backend, defectory: Defectory
+) -> None:
+    run = detailed(backend)
+    folder = "minio://mlpipeline/v2/artifacts/defectory-valvano/1/mask-rcnn/2"
+    found = nodes(WORKFLOW, graph(), {})
+    for node in found.values():
+        if node["name"].startswith(TRAINED[1]) and node["type"] == "Pod":
+            node["inputs"] = launched(f"{folder}/executor-logs")
+    backend.workflows[run["run_id"]] = {"status": {"nodes": found}}
+    backend.kept = {
+        f"{folder}/executor-logs-0": "taken away\n", f"{folder}/executor-logs-1": "goes on\n",
+    }  # fmt: skip
+    words = ("logs", run["run_id"], "mask-rcnn", "--endpoint", backend.url)
+
+    both = defectory(*words)
+    del backend.kept[f"{folder}/executor-logs-0"]
+    one = defectory(*words)
+
+    assert both.code == one.code == 0, "the other iteration's is nowhere"
+    assert re.findall("taken away|goes on", both.out) == ["taken away", "goes on"]
+    assert re.findall("taken away|goes on", one.out) == ["goes on"]
+    assert one.out.count("left no log") == both.out.count("left no log") + 1 == 2
+
+
 def test_logs_that_nobody_has_any_more(backend: Backend, defectory: Defectory) -> None:
     run = detailed(backend)
 
     done = defectory("logs", run["run_id"], "--endpoint", backend.url)
 
     assert done.code == 3
-    assert "archiveLogs" in done.out
+    assert "left no log" in done.out
     assert backend.url in done.err
 
 
@@ -92,7 +131,7 @@ def test_the_logs_of_a_pod_that_waits_say_so_through_kfp(
     assert "step 1" in done.out
     assert f"(iteration-iterations(1:1), through KFP, Pending: {FULL})" in done.out
     assert "has not started yet" in done.out
-    assert "archiveLogs" not in done.out
+    assert "left no log" not in done.out
 
 
 def test_logs_are_those_of_the_step_unless_the_whole_is_wanted(
