@@ -30,6 +30,9 @@ _UNUSABLE = (
 UI = "DEFECTORY_UI_URL"
 """Key of the runs' ConfigMap with the address of KFP's UI."""
 
+_THROUGH = ("/services/ml-pipeline:http/", "/services/ml-pipeline-ui:http/")
+"""Of addresses through Kubernetes' API: KFP's API, and its UI, which is another service."""
+
 _CONNECT_SECONDS = 10.0
 _PAGE = 100
 
@@ -114,6 +117,9 @@ class Server:
     def read(self, route: str) -> tuple[str, str]:
         """What the server answers to a route that the generated client does not have.
 
+        Args:
+            route: One of KFP's API, below `/apis/`, or else of the UI's server.
+
         Returns:
             The kind of the content, and the content.
         """
@@ -122,9 +128,10 @@ class Server:
         if connection.cookie:
             headers["Cookie"] = connection.cookie
         connection.update_params_for_auth(headers, [], ["Bearer"])
-        response = connection.rest_client.GET(
-            connection.configuration.host + route, headers=headers, _preload_content=False
-        )
+        root = connection.configuration.host
+        if not route.startswith("/apis/"):
+            root = root.replace(*_THROUGH)
+        response = connection.rest_client.GET(root + route, headers=headers, _preload_content=False)
         text = response.data.decode("utf-8", errors="replace")
         return response.headers.get("content-type", ""), text
 

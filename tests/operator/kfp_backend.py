@@ -38,6 +38,9 @@ from kfp_checks import (
 )
 from kube_backend import Break, send
 
+_THROUGH = re.compile(r"/api/v1/namespaces/kubeflow/services/(ml-pipeline(?:-ui)?):http/proxy(/.*)")
+"""Ways of Kubernetes' API to KFP's, and to its UI's server."""
+
 NEVER = "1970-01-01T00:00:00Z"
 _FILTERS = {
     "runs": {"run_id", "display_name", "created_at", "state", "storage_state", "recurring_run_id"},
@@ -97,8 +100,6 @@ class Backend:
     requests: list[tuple[str, str]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     url: str = ""
-    behind: str = ""
-    """What a proxy puts before every path."""
     _clock: int = 0
 
     def now(self) -> str:
@@ -224,7 +225,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         backend = self.backend
         split = urlsplit(self.path)
-        path = unquote(split.path).removeprefix(backend.behind)
+        path = unquote(split.path)
+        if through := _THROUGH.fullmatch(path):
+            path = through[2]
+            if through[1] == "ml-pipeline" and not path.startswith("/apis/"):
+                return send(self, 404, b"404 page not found", "text/plain")
         query = {name: values[-1] for name, values in parse_qs(split.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         backend.requests.append((method, self.path))

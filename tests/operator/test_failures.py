@@ -525,7 +525,6 @@ def test_the_current_kubectl_context_is_the_default(
     backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxied = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"
-    backend.behind = proxied
     kubeconfig(tmp_path / "config", backend.url)
     set_kubeconfig(monkeypatch, tmp_path / "config")
 
@@ -541,7 +540,6 @@ def test_without_an_endpoint_links_go_where_the_cluster_says_its_ui_is(
     backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     noted: str,
 ) -> None:  # fmt: skip
-    backend.behind = "/api/v1/namespaces/kubeflow/services/ml-pipeline:http/proxy"
     run = detailed(backend)
     kubeconfig(tmp_path / "config", backend.url)
     set_kubeconfig(monkeypatch, tmp_path / "config")

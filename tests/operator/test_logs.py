@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from argo import nodes, pod
-from conftest import Defectory, set_kubeconfig
+from conftest import Defectory, kubeconfig, set_kubeconfig
 from example import (
     DATA,
     DRIVER,
@@ -75,9 +75,11 @@ def test_logs_of_pods_that_are_gone_come_from_the_archive(
     assert "36 photos" in done.out
 
 
+@pytest.mark.parametrize("named", [True, False])
 def test_logs_of_pods_that_are_gone_are_among_the_artifacts_of_every_try(
-    backend: Backend, defectory: Defectory
-) -> None:
+    backend: Backend, defectory: Defectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    named: bool,
+) -> None:  # fmt: skip
     run = detailed(backend)
     folder = "minio://mlpipeline/v2/artifacts/defectory-valvano/1/mask-rcnn/2"
     found = nodes(WORKFLOW, graph(), {})
@@ -88,7 +90,9 @@ def test_logs_of_pods_that_are_gone_are_among_the_artifacts_of_every_try(
     backend.kept = {
         f"{folder}/executor-logs-0": "taken away\n", f"{folder}/executor-logs-1": "goes on\n",
     }  # fmt: skip
-    words = ("logs", run["run_id"], "mask-rcnn", "--endpoint", backend.url)
+    kubeconfig(tmp_path / "config", backend.url)
+    set_kubeconfig(monkeypatch, tmp_path / "config")
+    words = ("logs", run["run_id"], "mask-rcnn", *(["--endpoint", backend.url] if named else []))
 
     both = defectory(*words)
     del backend.kept[f"{folder}/executor-logs-0"]
