@@ -104,7 +104,7 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         metavar="URL",
         default="",
         help="address of the UI for links, where it is not the endpoint; by default "
-        "$KF_PIPELINES_UI_ENDPOINT",
+        "$KF_PIPELINES_UI_ENDPOINT, and without an endpoint what the cluster's settings say",
     )
     for secret in ("--token", "--existing-token", "--cookies"):
         group.add_argument(secret, action=_Secret, help=argparse.SUPPRESS)

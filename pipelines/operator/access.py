@@ -30,7 +30,8 @@ class Access:
         headers: Further headers of every request.
         authority: PEM file of the server's certificate authority, or empty.
         verify: Whether the server's certificate is checked.
-        ui: Address of the UI for links; empty where it is the endpoint.
+        ui: Address of the UI for links; empty where it is the endpoint, or where the cluster
+            around us says it.
         seconds: How long the server may take for an answer.
     """
 
