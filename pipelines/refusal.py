@@ -6,6 +6,9 @@ BAD_INPUT = 2
 SERVER = 3
 """Exit code: the cluster's side could not be reached, or refused."""
 
+GOES_ON = 4
+"""Exit code: a run goes on that was not waited for any longer."""
+
 
 class Refusal(Exception):
     """Ends a command; the message is for the person who typed it.

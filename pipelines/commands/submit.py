@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from pipelines.commands.options import add_connection, add_pipeline
-from pipelines.refusal import SERVER, Refusal
+from pipelines.refusal import GOES_ON, SERVER, Refusal
 
 if TYPE_CHECKING:
     from pipelines.operator.server import Server
@@ -48,7 +48,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MINUTES",
         type=float,
         default=0.0,
-        help="with --wait: stop waiting after this long, with exit code 1; the run goes on",
+        help="with --wait: stop waiting after this long, with exit code 4; the run goes on",
     )
     add_connection(parser)
 
@@ -138,7 +138,9 @@ def wait(server: "Server", identity: str, minutes: float) -> int:
     try:
         run = follow(server, identity, say, limit=minutes * 60)
     except TimeoutError:
-        raise Refusal(f"still going on after {minutes:g} minutes; {again} follows it", 1) from None
+        raise Refusal(
+            f"still going on after {minutes:g} minutes; {again} follows it", GOES_ON
+        ) from None
     except KeyboardInterrupt:
         sys.stderr.write(f"\nThe run goes on; {again} follows it.\n")
         return 130

@@ -168,7 +168,7 @@ def test_waiting_can_be_limited(
 
     done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
 
-    assert done.code == 1
+    assert done.code == 4
     assert "still going on" in done.err
 
 
@@ -180,7 +180,7 @@ def test_waiting_is_limited_while_the_server_is_away_too(
 
     done = defectory("submit", "--endpoint", deployed.url, "--wait", "--timeout", "0.001")
 
-    assert done.code == 1
+    assert done.code == 4
     assert "still going on" in done.err
 
 
