@@ -42,10 +42,11 @@ load() {
   return $ended
 }
 
-# sent PROCESS: what a process has written so far.
+# sent PROCESS: what a process has written so far. For the first minute of large images that is nothing.
 sent() {
   if [ -r "/proc/$1/io" ]; then
-    awk '$1 == "wchar:" { printf "%.1f GB sent\n", $2 / 1e9 }' "/proc/$1/io"
+    awk '$1 == "wchar:" && $2 < 5e7 { print "nothing sent yet, Docker puts them together" }
+      $1 == "wchar:" && $2 >= 5e7 { printf "%.1f GB sent\n", $2 / 1e9 }' "/proc/$1/io"
   else
     echo 'all sent, the node unpacks'
   fi

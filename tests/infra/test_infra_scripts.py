@@ -855,3 +855,18 @@ def test_versions_can_be_set_from_outside() -> None:
 
     assert done.stdout == "9.9.9 defectory\n"
     assert PROJECT.joinpath("infra", "versions.env").is_file()
+
+
+def test_how_much_of_the_images_has_been_sent_is_told() -> None:
+    done = _bash(
+        """
+        nobody=$(sent $$)
+        { head -c 100000000 /dev/zero >/dev/null; echo 1 >"$scratch/now"; sleep 5; } &
+        until [ -f "$scratch/now" ]; do sleep 0.05; done
+        # What a child of its own has written counts once that has ended.
+        echo "$nobody; $(sent $!)"; kill $!
+        """
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "nothing sent yet, Docker puts them together; 0.1 GB sent\n"
