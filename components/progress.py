@@ -25,11 +25,17 @@ _CURSOR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class _Lines:
-    """A text stream that turns tqdm's redrawn bar into lines."""
+    """A text stream that turns tqdm's redrawn bar into lines, one for every count."""
+
+    def __init__(self) -> None:
+        self._count = ""
 
     def write(self, text: str) -> None:
         line = _CURSOR.sub("", text).strip("\r\n ")
-        if line:
+        # A bar is drawn once more at its end, and when one inside it ends.
+        count = line.partition(",")[0]
+        if line and count != self._count:
+            self._count = count
             say(line)
 
     def flush(self) -> None:
