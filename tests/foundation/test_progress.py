@@ -3,10 +3,14 @@ from itertools import pairwise
 
 import pytest
 
-from components.progress import track
+from components.progress import LABEL, track
 
 
-def test_every_count_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_count_is_said_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of whatever task has run in this process before.
+    monkeypatch.delenv(LABEL, raising=False)
     for _ in track(range(2), "training", seconds=0.01):
         for _ in track(range(3), "predicting", unit="batches", seconds=0.01):
             time.sleep(0.03)
