@@ -23,9 +23,9 @@ examples:
 
 Pods are asked through the current kubectl context, else through KFP. Pods are removed some time
 after a run; then there are the logs that KFP keeps with a run's artifacts, which its UI gives and
-its API does not, or that Argo archives; a pod that was killed leaves none. What is followed is read
-to its end, over connections that break off; the exit code is 3 if something, or everything, was not
-read."""
+its API does not, or that Argo archives; a pod that was killed may leave none. What is followed is
+read to its end, over connections that break off; the exit code is 3 if something, or everything,
+was not read."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,7 +101,7 @@ def _print(server: "Server", run: Any, wish: "Wish", step: str) -> int:
     if nowhere:
         sys.stderr.write(
             f"no log of {', '.join(nowhere)}: Kubernetes has no pod of it any more, and KFP has "
-            "kept none (one that is killed leaves none)\n"
+            "kept none (one that is killed may leave none)\n"
         )
     if not read:
         raise Refusal(

@@ -59,9 +59,9 @@ def _reader(
                 yield from wish.of(_get(server, route))
                 return
         raise Refusal(
-            "KFP does not give it: its pod is gone and left no log, as one that is killed, and all "
-            "where KFP's PUBLISH_LOGS is off; or this is the address of KFP's API, which finds few "
-            "of them: give that of its UI, or let kubectl know the cluster",
+            "KFP does not give it: its pod is gone and left no log, as one that is killed may, and "
+            "all where KFP's PUBLISH_LOGS is off; or this is the address of KFP's API, which finds "
+            "few of them: give that of its UI, or let kubectl know the cluster",
             SERVER,
         )
 
