@@ -46,8 +46,10 @@ class Turn:
 
 
 @contextlib.contextmanager
-def lane(folder: Path, turn: Turn) -> Iterator[None]:
+def lane(folder: Path, turn: Turn) -> Iterator[int]:
     """Hold a lane, one of the files of a folder, from when it is this task's turn.
+
+    Gives its number, counted from 0: on a machine with several GPUs each lane has its own.
 
     Args:
         folder: The lanes; the tickets lie in a folder beside it.
@@ -63,7 +65,7 @@ def lane(folder: Path, turn: Turn) -> Iterator[None]:
             while (mine := _free(ticket, turn, lanes)) is None:
                 time.sleep(_LOOK)
         try:
-            yield
+            yield paths.index(mine)
         finally:
             os.utime(mine)
 

@@ -34,6 +34,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.accelerator import CHOICE, gpus
 from components.cores import cores
 from components.given import take
 from components.history import history
@@ -158,12 +159,13 @@ def run(
         if reused:
             said = "is done already"
         else:
+            number = 0
             if lanes := os.environ.get(LANES):
                 turn = Turn(patient, float(work.scalars.get("fraction", 0)))
-                stack.enter_context(lane(Path(lanes), turn))
+                number = stack.enter_context(lane(Path(lanes), turn))
             continued = any(slot.work.iterdir())
             say("continues where it was interrupted" if continued else "starts")
-            done, seconds = _computed(work.call(slot.work, _environment(alone)))
+            done, seconds = _computed(work.call(slot.work, _environment(alone, number)))
             said = f"done in {seconds:.1f} s"
             patiently(lambda: slot.finish(asdict(work.record(slot.work, done, seconds, continued))))
         _hand_over(slot, output, metrics, label, reused)
@@ -233,12 +235,19 @@ class _Work:
         )  # fmt: skip
 
 
-def _environment(alone: bool) -> dict[str, str]:
-    """What a step finds in its environment; how many threads it may use is part of it."""
-    threads = os.environ.get(CORES) if alone else None
+def _environment(alone: bool, number: int) -> dict[str, str]:
+    """What a step finds in its environment: how many threads it may use, and which GPU.
+
+    Args:
+        alone: Whether no task computes beside it.
+        number: Of the lane that it computes in.
+    """
+    threads, found = os.environ.get(CORES) if alone else None, gpus()
     # By itself torch takes as many as the node has cores, whatever the pod's limit.
-    return {"OMP_NUM_THREADS": str(cores()), **os.environ} | (
-        {"OMP_NUM_THREADS": threads} if threads else {}
+    return (
+        {"OMP_NUM_THREADS": str(cores()), **os.environ}
+        | ({"OMP_NUM_THREADS": threads} if threads else {})
+        | ({CHOICE: found[number % len(found)]} if found else {})
     )
 
 

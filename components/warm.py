@@ -5,7 +5,9 @@ of tasks, a process each. `defectory run` therefore starts this server, which im
 waits; a task sends it the call of its step with its own output streams, the server forks, and the
 child computes. In a container nobody starts the server and a step is called where it is.
 
-The server must not compute before it forks: neither torch's threads nor CUDA survive a fork.
+The server must not compute before it forks: neither torch's threads nor CUDA survive a fork. Some
+packages ask for a GPU when they are imported, and the asking alone makes CUDA unusable in every
+child, unless it is done without CUDA. Where that did not help, a child starts afresh.
 """
 
 import contextlib
@@ -19,11 +21,12 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from components.accelerator import CHOICE, gpus
 from components.outcome import Outcome
 from components.retry import Passing, transient
 
@@ -45,6 +48,12 @@ PRELOADED = (
 """In the order in which a run needs them: calls are answered between two imports."""
 
 _LONGEST = 1 << 22
+
+_CHILD = "fd:"
+"""Begins the argument of a child that starts afresh: the number of its connection follows."""
+
+_ASK_THE_DRIVER = "PYTORCH_NVML_BASED_CUDA_CHECK"
+"""Torch's environment variable for counting GPUs without CUDA."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +114,35 @@ def perform(call: Call) -> Done:
         name: Path(value) if isinstance(value, str) else [Path(one) for one in value]
         for name, value in call.folders.items()
     }
-    outcome = named(call.step)(settings=settings, **folders, **call.scalars)
+    with _enough(settings):
+        outcome = named(call.step)(settings=settings, **folders, **call.scalars)
     return Done(outcome, _memory(), _device_memory())
 
 
+@contextlib.contextmanager
+def _enough(settings: Any) -> Iterator[None]:
+    """Say which settings take less of a GPU's memory when that was not enough."""
+    try:
+        yield
+    except RuntimeError as error:
+        torch = sys.modules.get("torch")
+        if torch is None or not isinstance(error, torch.OutOfMemoryError):
+            raise
+        ways = [f"batch below {settings.batch}"] if getattr(settings, "batch", 1) > 1 else []
+        savings = ("bf16", "gradient_checkpointing")
+        ways += [f"{one}=true" for one in savings if getattr(settings, one, True) is False]
+        reason = str(error).partition(". ")[0]
+        raise MemoryError(
+            f"the GPU's memory is not enough ({reason}): "
+            + (f"set this step's {' or '.join(ways)}, or " if ways else "")
+            + "end what else computes on it, or take a GPU with more memory"
+        ) from error
+
+
 def _share(environment: Mapping[str, str]) -> None:
-    """Use as many threads as the task's environment says, whether torch is imported or not yet."""
+    """Use the threads and the GPU that the task has, whether torch is imported or not yet."""
+    if CHOICE in environment:
+        os.environ[CHOICE] = environment[CHOICE]
     threads = environment.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         os.environ["OMP_NUM_THREADS"] = threads
@@ -149,6 +181,7 @@ def serve(address: Path) -> None:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ[_ASK_THE_DRIVER] = "1"
     threading.Thread(target=_end_with_starter, daemon=True).start()
     with socket.socket(socket.AF_UNIX) as listener:
         aside = address.with_suffix(".part")
@@ -170,8 +203,18 @@ def _fork(listener: socket.socket) -> None:
     connection, _ = listener.accept()
     if os.fork() == 0:
         listener.close()
+        if _cut_off():
+            connection.set_inheritable(True)
+            afresh = ["-m", "components.warm", f"{_CHILD}{connection.fileno()}"]
+            os.execv(sys.executable, [sys.executable, *afresh])  # noqa: S606
         _answer(connection)
     connection.close()
+
+
+def _cut_off() -> bool:
+    """Whether this is a child that cannot reach a GPU because its server has asked CUDA for it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(gpus()) and bool(torch.cuda._is_in_bad_fork())
 
 
 def _answer(connection: socket.socket) -> None:
@@ -221,10 +264,12 @@ def _memory() -> int:
 
 def _device_memory() -> int:
     torch = sys.modules.get("torch")
-    if torch is None or not torch.cuda.is_available():
+    if torch is None or not torch.accelerator.is_available():
         return 0
-    return int(torch.cuda.max_memory_allocated())
+    return int(torch.get_device_module().max_memory_allocated())
 
 
 if __name__ == "__main__":
+    if sys.argv[1].startswith(_CHILD):
+        _answer(socket.socket(fileno=int(sys.argv[1].removeprefix(_CHILD))))
     serve(Path(sys.argv[1]))

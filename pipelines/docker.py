@@ -13,9 +13,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.accelerator import gpus
 from components.image import SETS, image
 from pipelines.config import Config
-from pipelines.machine import accelerated
 from pipelines.shown import check_shown
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def containers(
     """Give a runner whose containers end with this context, however it ends.
 
     They run as the user who calls, without capabilities, on a root file system that cannot be
-    written, with all GPUs of the machine.
+    written, with the machine's GPUs.
 
     Args:
         config: The run's configuration; what it needs of this machine is mounted too.
@@ -200,8 +200,9 @@ def _mounts(paths: Sequence[Path], *, read_only: bool) -> list[Any]:
 def _accelerators() -> list[Any]:
     from docker.types import DeviceRequest
 
-    if not accelerated():
+    if not gpus():
         return []
+    # All of them, whatever their names: each task is told which one to take (components/lanes.py).
     return [DeviceRequest(count=-1, capabilities=[["gpu"]])]
 
 

@@ -2,14 +2,17 @@
 
 import contextlib
 import math
+import subprocess
 from pathlib import Path
 
+from components.accelerator import gpus
 from components.cores import LIMITS, cores
 
+_PATIENCE = 20.0
+"""Seconds in which NVIDIA's driver answers; the first question wakes it."""
 
-def accelerated() -> bool:
-    """Whether there is an NVIDIA GPU; a container may have been given any of several."""
-    return any(Path("/dev").glob("nvidia[0-9]*"))
+_MOST_LANES = 2
+"""KFP's local runner does two tasks of a loop at once at most."""
 
 
 def room(limits: Path = LIMITS) -> int:
@@ -19,17 +22,30 @@ def room(limits: Path = LIMITS) -> int:
     return int(min(psutil.virtual_memory().total, _memory_limit(limits)))
 
 
+def gpu_room() -> int | None:
+    """Memory of the smallest GPU, bytes; None where NVIDIA's driver does not say."""
+    command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=_PATIENCE
+        )
+        return min(int(line) for line in said.stdout.split()) << 20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+
+
 def lanes(task: int = 0) -> int:
     """How many steps compute at once on this machine.
 
     The operations of a small network are too short to share: two steps on half of the cores each
-    get a third more done than one after the other on all of them. Of an accelerator there is
-    one, and KFP's local runner does two tasks of a loop at once at most.
+    get a third more done than one after the other on all of them. A GPU takes one step at a time.
 
     Args:
-        task: Memory that the largest of them may need, bytes; two must fit.
+        task: Memory that the largest of them may need, bytes; without a GPU two must fit.
     """
-    return 1 if accelerated() or cores() < 2 or 2 * task > room() else 2
+    if found := gpus():
+        return min(len(found), _MOST_LANES)
+    return 1 if cores() < 2 or 2 * task > room() else _MOST_LANES
 
 
 def _memory_limit(limits: Path) -> float:

@@ -6,9 +6,9 @@ float32: those of the quickstart, and of single steps of a model of Stable Diffu
 512 px. On a GPU, where nothing was measured, it is the GPU's, and bfloat16 is taken to halve them.
 """
 
+from components.accelerator import gpus
 from components.base_model.scale import STABLE_DIFFUSION, Scale, scale
 from pipelines.config import Config
-from pipelines.machine import accelerated
 
 _TRAINED = 16
 """Bytes of a parameter in training."""
@@ -91,7 +91,7 @@ def memory(config: Config, base: Scale, *, accelerated: bool) -> dict[str, int]:
 
 def most(config: Config) -> int:
     """Bytes that the largest task of a run on this machine may need."""
-    needs = memory(config, scale(config.base_model), accelerated=accelerated())
+    needs = memory(config, scale(config.base_model), accelerated=bool(gpus()))
     return max(needs.values())
 
 

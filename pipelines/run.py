@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from components.accelerator import CHOICE
 from components.cores import cores
 from components.data_versioning.source import fetched
 from components.fraction import folder
@@ -161,6 +162,7 @@ def _runner(request: Request, log: Path) -> Iterator[tuple[Any, str, str]]:
         CORES: os.environ.get("OMP_NUM_THREADS") or str(cores()),
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS") or str(cores() // at_once),
         **{name: os.environ.get(name, value) for name, value in (_MEMORY | _THREADS).items()},
+        **({CHOICE: os.environ[CHOICE]} if CHOICE in os.environ else {}),
     }
     if request.runner == "subprocess":
         os.environ.update(environment)

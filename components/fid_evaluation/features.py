@@ -18,6 +18,7 @@ from torch import Tensor
 
 from components.cores import cores
 from components.dataset import Image
+from components.device import choose
 from components.fid_evaluation.weights import TORCHSCRIPT, Weights
 
 Run = Callable[[Tensor], tuple[Tensor, Tensor | None]]
@@ -70,7 +71,7 @@ def load_inception(weights: Weights, mode: str) -> Inception:
 
     if weights.path is None:
         raise ValueError(weights.reason)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose(bf16=False, repeatable=False).device
     try:
         if mode == "legacy_pytorch":
             run, reason = _state(weights.path, device), ""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from components.device import Device, choose
 from components.instances import Instance, Mask
 from components.mask_rcnn.settings import MaskRCNNSettings
 
@@ -41,11 +41,11 @@ class Backend(ABC):
 
     Attributes:
         module: The network; its state dict is the whole result of the training.
-        device: Where it computes.
+        on: Where it computes, and in which precision.
     """
 
     module: nn.Module
-    device: torch.device
+    on: Device
 
     @abstractmethod
     def loss(self, images: Tensor, truth: Sequence[Sequence[Instance]]) -> Tensor:
@@ -83,14 +83,14 @@ def build(
     Raises:
         ValueError: If the library is not there, or the pretrained weights do not fit.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    on = choose(settings.bf16, repeatable=False)
     if settings.backend == "detectron2":
         from components.mask_rcnn.detectron2_backend import Detectron2Backend
 
-        return Detectron2Backend(settings, classes, resolution, device, trained=trained)
+        return Detectron2Backend(settings, classes, resolution, on, trained=trained)
     from components.mask_rcnn.torchvision_backend import TorchvisionBackend
 
-    return TorchvisionBackend(settings, classes, resolution, device, trained=trained)
+    return TorchvisionBackend(settings, classes, resolution, on, trained=trained)
 
 
 def load_backbone(body: nn.Module, path: Path, prefix: str = "") -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from components.device import Device
 from components.instances import Instance, box
 from components.mask_rcnn.anchors import ASPECTS, anchor_sizes
 from components.mask_rcnn.backend import (
@@ -33,7 +34,7 @@ class Detectron2Backend(Backend):
         settings: MaskRCNNSettings,
         classes: int,
         resolution: int,
-        device: torch.device,
+        on: Device,
         *,
         trained: bool = False,
     ) -> None:
@@ -42,12 +43,11 @@ class Detectron2Backend(Backend):
         Raises:
             ValueError: If detectron2 is not installed, or has no such backbone.
         """
-        config = configure(settings, classes, resolution, device.type)
+        config = configure(settings, classes, resolution, on.device.type)
         from detectron2.modeling import build_model
 
         self.module = build_model(config)
-        self.device = device
-        self._bf16 = settings.bf16 and device.type == "cuda"
+        self.on = on
         if settings.weights and not trained:
             load_backbone(self.module.backbone.bottom_up, Path(settings.weights))
 
@@ -61,7 +61,7 @@ class Detectron2Backend(Backend):
             for one, instances in zip(_inputs(images), truth, strict=True)
         ]
         # detectron2 writes statistics of its proposals to a storage, which it insists on.
-        with EventStorage(), torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+        with EventStorage(), self.on.autocast():
             losses = self.module(batch)
         return torch.stack([one.float() for one in losses.values()]).sum()
 
@@ -69,7 +69,7 @@ class Detectron2Backend(Backend):
     def detect(self, images: Tensor) -> list[list[Detection]]:
         """Detections of every image; see `Backend`."""
         self.module.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
+        with self.on.autocast():
             found = self.module(_inputs(images))
         return [_detections(one["instances"].to("cpu")) for one in found]
 

@@ -252,7 +252,7 @@ def _write(
     about = {
         "procedure": procedure,
         "quality": measured,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {backend.device.type}, "
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {backend.on.device.type}, "
         f"{torch.get_num_threads()} threads, torch {torch.__version__}",
         "seconds": sum(seconds for _, seconds in checkpoint.curves["seconds"]),
         "loss": checkpoint.curves["loss"],

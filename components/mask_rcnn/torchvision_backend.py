@@ -16,6 +16,7 @@ from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHe
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
 from torchvision.ops import FrozenBatchNorm2d, MultiScaleRoIAlign
 
+from components.device import Device
 from components.instances import Instance, box
 from components.mask_rcnn.anchors import ASPECTS, anchor_sizes
 from components.mask_rcnn.backend import (
@@ -47,7 +48,7 @@ class TorchvisionBackend(Backend):
         settings: MaskRCNNSettings,
         classes: int,
         resolution: int,
-        device: torch.device,
+        on: Device,
         *,
         trained: bool = False,
     ) -> None:
@@ -76,25 +77,24 @@ class TorchvisionBackend(Backend):
         if settings.weights == EMBEDDED and not trained:
             load_start(self.module, classes)
         # Colours of a pixel side by side: detecting takes two thirds of the time on a CPU.
-        self.module.to(device, memory_format=torch.channels_last)
-        self.device = device
-        self._bf16 = settings.bf16 and device.type == "cuda"
+        self.module.to(on.device, memory_format=torch.channels_last)
+        self.on = on
 
     def loss(self, images: Tensor, truth: Sequence[Sequence[Instance]]) -> Tensor:
         """The sum of the five losses; see `Backend`."""
         self.module.train()
         height, width = images.shape[-2:]
-        targets = [_target(one, height, width, self.device) for one in truth]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            losses = self.module(list(images.to(self.device)), targets)
+        targets = [_target(one, height, width, self.on.device) for one in truth]
+        with self.on.autocast():
+            losses = self.module(list(images.to(self.on.device)), targets)
         return torch.stack([one.float() for one in losses.values()]).sum()
 
     @torch.no_grad()
     def detect(self, images: Tensor) -> list[list[Detection]]:
         """Detections of every image; see `Backend`."""
         self.module.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._bf16):
-            found = self.module(list(images.to(self.device)))
+        with self.on.autocast():
+            found = self.module(list(images.to(self.on.device)))
         return [_detections(one) for one in found]
 
 

@@ -243,7 +243,7 @@ def _reproducible() -> Iterator[None]:
     """
     before = torch.are_deterministic_algorithms_enabled()
     filling = torch.utils.deterministic.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(not torch.cuda.is_available())
+    torch.use_deterministic_algorithms(not torch.accelerator.is_available())
     torch.utils.deterministic.fill_uninitialized_memory = False
     try:
         yield

@@ -25,7 +25,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar
 
 from components.dataset import Image
-from components.valvano.device import Device
+from components.device import Device
 from components.valvano.latents import Latents, Views
 from components.valvano.orientation import lay, orientations
 

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from components.checkpoint import Checkpoint
+from components.device import Device
 from components.progress import track
-from components.valvano.device import Device
 
 FLUSH = 10
 """Steps between two looks at the losses; on an accelerator every look waits for it."""

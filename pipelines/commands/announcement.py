@@ -3,9 +3,10 @@
 from rich.console import Console
 from rich.table import Table
 
+from components.accelerator import gpus
 from components.data_versioning.inspect import Inspection
 from pipelines.estimate import estimate
-from pipelines.machine import accelerated, lanes, room
+from pipelines.machine import gpu_room, lanes, room
 from pipelines.memory import most
 from pipelines.overrides import describe
 from pipelines.run import Request
@@ -24,7 +25,7 @@ def announce(request: Request, found: Inspection) -> None:
         found.photos,
         request.store,
         at_once,
-        accelerated=accelerated(),
+        accelerated=bool(gpus()),
     )
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("step", "what"):
@@ -41,10 +42,12 @@ def announce(request: Request, found: Inspection) -> None:
     table.add_row("", "", "", _time(total), _size(needed * at_once), _size(disk))
     console.print(table)
     console.print(f"{origin}; {_side_by_side(at_once)}finished steps are not done again\n")
-    if not accelerated() and needed > room():
+    holder = "GPU" if gpus() else "machine"
+    there = gpu_room() if gpus() else room()
+    if there is not None and needed > there:
         console.print(
-            f"a step may need {_size(needed)} of memory, and this machine has {_size(room())}: it "
-            "may be ended in the middle; take a smaller batch, or a machine with more\n"
+            f"a step may need {_size(needed)} of memory, and this {holder} has {_size(there)}: it "
+            f"may be ended in the middle; take a smaller batch, or a {holder} with more\n"
         )
     console.print(values + "\n", style="dim")
 

@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from components.valvano.device import Device, choose
+from components.device import Device, choose
 from components.valvano.dreambooth.settings import DreamBoothSettings
 from components.valvano.dreambooth.train import Objective
 from components.valvano.latents import Latents, Views

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 
 from components import task as edge
+from components.accelerator import CHOICE
 from components.history import history
 from components.outcome import Outcome
 from components.record import read_record
@@ -53,6 +54,11 @@ def occupy(out: Path, settings: CountSettings) -> Outcome:
 
 def threads(out: Path, settings: CountSettings) -> Outcome:
     (out / "threads").write_text(os.environ["OMP_NUM_THREADS"])
+    return Outcome()
+
+
+def chosen(out: Path, settings: CountSettings) -> Outcome:
+    (out / "gpu").write_text(os.environ[CHOICE])
     return Outcome()
 
 
@@ -312,6 +318,26 @@ def test_a_container_s_limit_says_how_many_threads_where_nobody_else_does(
     _run(tmp_path / "one", function="threads")
 
     assert (tmp_path / "one" / "threads").read_text() == "7"
+
+
+@pytest.mark.parametrize(
+    ("names", "busy", "found"),
+    [(["0", "1"], 1, "1"), (["5", "3"], 0, "5"), (["0"], 1, "0")],
+)
+def test_every_lane_has_its_own_gpu(
+    names: list[str], busy: int, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lanes = _lanes(tmp_path / "lanes", 2)
+    monkeypatch.setenv(LANES, str(tmp_path / "lanes"))
+    monkeypatch.setenv(CHOICE, "what the step changes is put back")
+    monkeypatch.setattr(edge, "gpus", lambda: names)
+
+    with contextlib.ExitStack() as stack:
+        for path in lanes[:busy]:
+            fcntl.flock(stack.enter_context(path.open()), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _run(tmp_path / "one", function="chosen")
+
+    assert (tmp_path / "one" / "gpu").read_text() == found
 
 
 def test_what_is_done_already_waits_for_no_lane(

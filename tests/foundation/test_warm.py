@@ -1,11 +1,12 @@
 """The warm process, on steps that need little of what it imports."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from components.outcome import Outcome
 from components.settings import Settings
-from components.warm import Call, StepFailed, perform_warm
+from components.warm import PRELOADED, Call, StepFailed, perform_warm
 
 
 def greet(out: Path, settings: Settings, name: str, fail: bool = False) -> Outcome:
@@ -37,12 +38,27 @@ def threads(out: Path, settings: Settings) -> Outcome:
     return Outcome()
 
 
+def reach(out: Path, settings: Settings) -> Outcome:
+    """Say whether CUDA is lost here, and whether everything was imported before."""
+    warm = all(name in sys.modules for name in ("torch", *PRELOADED))
+    import torch
+
+    return Outcome({"lost": torch.cuda._is_in_bad_fork(), "warm": warm})
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    address = tmp_path_factory.mktemp("warm") / "socket"
+    with _serving(tmp_path_factory.mktemp("warm"), "w.PRELOADED = ('torch',)") as address:
+        yield address
+
+
+@contextlib.contextmanager
+def _serving(folder: Path, change: str) -> Iterator[Path]:
+    """A server in a process where `change`, a statement about `w`, was run before."""
+    address = folder / "socket"
     command = (
         "import sys, components.warm as w; from pathlib import Path; "
-        "w.PRELOADED = ('torch',); w.serve(Path(sys.argv[1]))"
+        f"{change}; w.serve(Path(sys.argv[1]))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     process = subprocess.Popen(
@@ -130,6 +146,46 @@ def test_a_child_ends_with_the_task_that_asked_for_it(server: Path, tmp_path: Pa
     while time.monotonic() < deadline and _alive(child):
         time.sleep(0.02)
     assert not _alive(child)
+
+
+def test_what_is_imported_leaves_a_gpu_to_the_children(tmp_path: Path) -> None:
+    """Diffusers looks for a GPU when it is imported; a machine with one is imitated by its driver.
+
+    Without a driver torch asks CUDA all the same, which costs nothing where there is no GPU.
+    """
+    driver = "import torch.cuda; torch.cuda._raw_device_count_nvml = lambda: 1"
+    with _serving(tmp_path, driver) as address:
+        found = _reached(address, tmp_path)
+
+    assert found == {"lost": False, "warm": True}
+
+
+def test_a_child_that_lost_the_gpu_starts_afresh(tmp_path: Path) -> None:
+    lost = "import torch; torch.cuda.is_available(); w.PRELOADED = (); w.gpus = lambda: ['0']"
+    with _serving(tmp_path, lost) as address:
+        done = perform_warm(_call("reach", tmp_path), address)
+        with pytest.raises(StepFailed, match="ValueError: Bob is not welcome"):
+            perform_warm(_call("greet", tmp_path, name="Bob", fail=True), address)
+
+    assert done.outcome.metrics == {"lost": False, "warm": False}
+
+
+def test_without_a_gpu_a_child_stays_warm_whatever_was_asked(tmp_path: Path) -> None:
+    lost = "import torch; torch.cuda.is_available(); w.PRELOADED = (); w.gpus = list"
+    with _serving(tmp_path, lost) as address:
+        done = perform_warm(_call("reach", tmp_path), address)
+
+    assert done.outcome.metrics == {"lost": True, "warm": True}
+
+
+def _reached(address: Path, folder: Path) -> Mapping[str, float]:
+    """What a step finds when the server has imported everything."""
+    deadline = time.monotonic() + 120
+    while True:
+        found = perform_warm(_call("reach", folder), address).outcome.metrics
+        if found["warm"] or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
 def _alive(process: int) -> bool:

@@ -107,3 +107,15 @@ def test_an_engine_that_fails_after_the_run_is_told(engine: Engine, tmp_path: Pa
         containers(CONFIG, tmp_path, [tmp_path], [], {}),
     ):
         engine.failing = "containers"
+
+
+@pytest.mark.parametrize(("names", "count"), [([], 0), (["1"], 1)])
+def test_containers_get_the_machine_s_gpus(
+    names: list[str], count: int, engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.docker.gpus", lambda: names)
+
+    with containers(CONFIG, tmp_path, [tmp_path], [], {}) as runner:
+        asked = runner.container_run_args["device_requests"]
+
+    assert [(one["Count"], one["Capabilities"]) for one in asked] == [(-1, [["gpu"]])] * count

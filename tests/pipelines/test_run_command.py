@@ -224,3 +224,24 @@ def test_memory_that_is_not_there_is_told(
 
     assert "memory, and this machine has" not in " ".join(enough.split())
     assert "this machine has 500 MB" in " ".join(little.split())
+
+
+@pytest.mark.parametrize(
+    ("there", "told"), [(500_000_000, True), (80_000_000_000, False), (None, False)]
+)
+def test_memory_that_the_gpu_has_not_is_told(
+    there: int | None, told: bool, photo_folder: Path, defectory_run: Run, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for module in ("commands.announcement", "machine", "memory"):
+        monkeypatch.setattr(f"pipelines.{module}.gpus", lambda: ["0"])
+    monkeypatch.setattr("pipelines.commands.announcement.gpu_room", lambda: there)
+    # What it leaves to a GPU no longer counts.
+    monkeypatch.setattr("pipelines.commands.announcement.room", lambda: 500_000_000)
+
+    _, said, _ = defectory_run(
+        "--data", str(photo_folder), "--out", str(tmp_path / "out"), "--dry-run"
+    )
+
+    assert ("and this GPU has 500 MB" in " ".join(said.split())) == told
+    assert "this machine has" not in said

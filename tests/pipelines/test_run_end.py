@@ -6,13 +6,16 @@ The DAG itself is left out.
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kfp import local
 from stand_in import keep_environment
 
+from components.accelerator import CHOICE
 from components.cores import cores
 from components.store import RECORD
 from components.task import LANES
@@ -79,6 +82,28 @@ def test_the_lanes_share_the_cores(
 
     assert sorted(files) == [str(number) for number in range(lanes())], "others are from before"
     assert threads == [own or str(cores() // lanes())]
+
+
+@pytest.mark.parametrize("choice", [None, "", "1"])
+def test_containers_are_told_which_gpus_were_chosen(
+    request_of: Request, photo_folder: Path, monkeypatch: pytest.MonkeyPatch, choice: str | None
+) -> None:
+    monkeypatch.delenv(CHOICE, raising=False)
+    if choice is not None:
+        monkeypatch.setenv(CHOICE, choice)
+    given: list[Mapping[str, str]] = []
+
+    @contextlib.contextmanager
+    def containers(*arguments: Any) -> Iterator[Any]:
+        given.append(arguments[-1])
+        yield local.SubprocessRunner(use_venv=False)
+
+    monkeypatch.setattr(run, "containers", containers)
+    monkeypatch.setattr(run, "pipeline", _dag(lambda: None))
+
+    execute(replace(request_of, data=str(photo_folder), runner="docker"))
+
+    assert [one.get(CHOICE) for one in given] == [choice]
 
 
 @pytest.mark.parametrize("call", ["tag", "finish"])

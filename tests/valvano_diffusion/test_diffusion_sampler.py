@@ -5,7 +5,7 @@ import torch
 from diffusers import ControlNetModel, DDIMScheduler, StableDiffusionControlNetPipeline
 
 from components.dataset import Image
-from components.valvano.device import Device, choose
+from components.device import Device, choose
 from components.valvano.ground import SEAM, Ground, Kept
 from components.valvano.hypernetwork.start import new_control
 from components.valvano.parts import Parts, load

@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from tiny import write_base
 
 from components.dataset import Dataset, read_image, write_image
+from components.device import choose
 from components.store import digest_tree
-from components.valvano.device import choose
 from components.valvano.hypernetwork.objective import loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import new_control

@@ -7,9 +7,9 @@ import torch
 from safetensors.torch import load_file
 
 from components.base_model.resolve import embedded
+from components.device import choose
 from components.textures.draw import Mark
 from components.textures.pool import Pool
-from components.valvano.device import choose
 from components.valvano.driver_extraction.driver import read_mask
 from components.valvano.driver_extraction.recipe import make_recipe
 from components.valvano.driver_extraction.settings import DriverSettings

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.valvano.device import choose
+from components.device import choose
 from components.valvano.orientation import PLAIN, lay, orientations
 from components.valvano.parts import load
 

@@ -8,7 +8,7 @@ from tiny import Form
 READ = """
 import sys
 from pathlib import Path
-from components.valvano.device import choose
+from components.device import choose
 from components.valvano.parts import load
 load(Path(sys.argv[1]), choose(bf16=False))
 """

@@ -8,10 +8,10 @@ class while it learns the concept.
 from pathlib import Path
 
 from components.dataset import Image, read_image, write_image
+from components.device import choose
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
-from components.valvano.device import choose
 from components.valvano.dreambooth.settings import PriorSettings
 from components.valvano.parts import load
 from components.valvano.sampler import Request, Sampler

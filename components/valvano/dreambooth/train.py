@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from components.dataset import Dataset, Image, read_image, write_image
+from components.device import choose
 from components.fraction import percent
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
-from components.valvano.device import choose
 from components.valvano.dreambooth.adaptation import adapt
 from components.valvano.dreambooth.decoder import fit_decoder
 from components.valvano.dreambooth.result import write_concept

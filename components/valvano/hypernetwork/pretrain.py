@@ -25,12 +25,12 @@ from safetensors.torch import save_file
 from components.base_model.resolve import embedded
 from components.contrast import differences, looks
 from components.dataset import Image, write_image
+from components.device import Device, choose
 from components.instances import Instance, class_map
 from components.pictures import grid
 from components.progress import say
 from components.textures.draw import Mark
 from components.textures.pool import Pool, fill
-from components.valvano.device import Device, choose
 from components.valvano.driver_extraction.driver import driver
 from components.valvano.driver_extraction.recipe import Colour, Recipe, make_recipe
 from components.valvano.driver_extraction.settings import DriverSettings

@@ -14,11 +14,11 @@ from torch import nn
 
 from components.base_model.settings import EMBEDDED
 from components.dataset import Dataset, Frame, read_image, write_image
+from components.device import choose
 from components.fraction import percent
 from components.outcome import Outcome
 from components.pictures import grid
 from components.valvano import prompts
-from components.valvano.device import choose
 from components.valvano.hypernetwork.objective import Objective, loss_weights
 from components.valvano.hypernetwork.settings import HyperNetworkSettings
 from components.valvano.hypernetwork.start import load_start, new_control

@@ -11,10 +11,10 @@ from pathlib import Path
 from diffusers import ControlNetModel, UNet2DConditionModel
 
 from components.dataset import Dataset, Image, read_image, write_image
+from components.device import choose
 from components.instances import class_map
 from components.outcome import Outcome
 from components.pictures import grid
-from components.valvano.device import choose
 from components.valvano.driver_extraction.driver import hidden
 from components.valvano.driver_extraction.recipe import read_recipe
 from components.valvano.ground import Ground

@@ -1,0 +1,105 @@
+"""Where the networks compute, and in which precision."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from components.accelerator import CHOICE, gpus
+from components.progress import say
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class GPUUnusable(Exception):
+    """The machine has a GPU which torch cannot use; the message says why, and the ways out."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device and the precision that was asked for on it.
+
+    Attributes:
+        device: The accelerator, or the CPU.
+        dtype: Of networks that are not trained: bfloat16 or float32.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether this is an accelerator."""
+        return self.device.type != "cpu"
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """Mixed precision for networks that are trained; their weights stay float32."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def trained(self, module: M) -> M:
+        """Put a network here that will be trained, in float32."""
+        return self._place(module, torch.float32)
+
+    def frozen(self, module: M) -> M:
+        """Put a network here that only computes."""
+        return self._place(module, self.dtype).eval().requires_grad_(False)
+
+    def _place(self, module: M, dtype: torch.dtype) -> M:
+        # The tensor cores want the channels last; on a CPU it was measured to make no difference.
+        layout = torch.channels_last if self.accelerated else torch.preserve_format
+        # Past diffusers' own method, which warns of casts even where there is nothing to cast.
+        nn.Module.to(module, self.device, dtype, memory_format=layout)
+        return module
+
+
+def choose(bf16: bool, *, repeatable: bool = True) -> Device:
+    """The GPU if there is one, else the CPU, where bfloat16 would only be slower.
+
+    Args:
+        bf16: Whether to compute in bfloat16, on a GPU whose arithmetic has it.
+        repeatable: Whether a GPU takes the deterministic kernels, so that a continued training
+            equals an undisturbed one; operations that have none warn once.
+
+    Raises:
+        GPUUnusable: If this machine has a GPU which torch cannot use.
+    """
+    device = torch.accelerator.current_accelerator(check_available=True)
+    if device is None:
+        _check_absent()
+        return Device(torch.device("cpu"), torch.float32)
+    if repeatable:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.backends.cudnn.benchmark = False
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+    if (
+        bf16
+        and device.type == "cuda"
+        and not torch.cuda.is_bf16_supported(including_emulation=False)
+    ):
+        say(f"{torch.cuda.get_device_name()} has no bfloat16 arithmetic: computes in float32")
+        bf16 = False
+    return Device(device, torch.bfloat16 if bf16 else torch.float32)
+
+
+def _check_absent() -> None:
+    """Make sure that no GPU lies idle beside days of computing on the CPU."""
+    if not gpus():
+        return
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        reason = " ".join(str(error).split())
+    else:
+        reason = "it finds none"
+    raise GPUUnusable(
+        f"this machine has an NVIDIA GPU, which PyTorch {torch.__version__} cannot use ({reason}): "
+        f"install NVIDIA's driver for CUDA {torch.version.cuda} or newer, or set {CHOICE}= "
+        "(to nothing) to compute on the CPU"
+    )
