@@ -8,14 +8,14 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from components.accelerator import CHOICE, gpus
+from components.accelerator import CHOICE, given
 from components.progress import say
 
 M = TypeVar("M", bound=nn.Module)
 
 
 class GPUUnusable(Exception):
-    """The machine has a GPU which torch cannot use; the message says why, and the ways out."""
+    """There is a GPU which torch cannot use; the message says why, and the ways out."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def choose(bf16: bool, *, repeatable: bool = True) -> Device:
             equals an undisturbed one; operations that have none warn once.
 
     Raises:
-        GPUUnusable: If this machine has a GPU which torch cannot use.
+        GPUUnusable: If there is a GPU which torch cannot use.
     """
     device = torch.accelerator.current_accelerator(check_available=True)
     if device is None:
@@ -90,7 +90,7 @@ def choose(bf16: bool, *, repeatable: bool = True) -> Device:
 
 def _check_absent() -> None:
     """Make sure that no GPU lies idle beside days of computing on the CPU."""
-    if not gpus():
+    if not given():
         return
     try:
         torch.cuda.init()
@@ -99,7 +99,7 @@ def _check_absent() -> None:
     else:
         reason = "it finds none"
     raise GPUUnusable(
-        f"this machine has an NVIDIA GPU, which PyTorch {torch.__version__} cannot use ({reason}): "
-        f"install NVIDIA's driver for CUDA {torch.version.cuda} or newer, or set {CHOICE}= "
-        "(to nothing) to compute on the CPU"
+        f"there is an NVIDIA GPU, which PyTorch {torch.__version__} cannot use ({reason}): its "
+        f"driver must be for CUDA {torch.version.cuda} or newer, and the runtime of a container "
+        f"NVIDIA's; to compute on the CPU set {CHOICE}= (to nothing)"
     )

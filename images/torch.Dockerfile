@@ -28,8 +28,10 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/uv \
     --mount=type=secret,id=ca \
     --mount=type=cache,target=/root/.cache/uv \
     /build/install
-# As in data.Dockerfile. Graphics cards are seen wherever the engine offers them.
-ENV PATH=/opt/venv/bin:$PATH \
+# As in data.Dockerfile. Graphics cards are seen wherever the engine offers them; GKE's nodes mount
+# the driver where no loader looks by itself.
+ENV PATH=/opt/venv/bin:$PATH:/usr/local/nvidia/bin \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64 \
     PYTHONPATH=/opt/defectory \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from components.accelerator import CHOICE, gpus
+from components.accelerator import CHOICE, given, gpus
 from pipelines.machine import gpu_room, lanes
 
 
@@ -47,6 +47,18 @@ def test_nobody_can_choose_what_is_not_there(
     monkeypatch.setenv(CHOICE, "0")
 
     assert gpus(tmp_path) == []
+
+
+@pytest.mark.parametrize("named", ["", "all", "none", "void"])
+def test_an_image_that_would_take_any_gpu_was_given_none(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(CHOICE, raising=False)
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", named)
+
+    assert not given(tmp_path)
+    (tmp_path / "nvidia0").touch()
+    assert given(tmp_path)
 
 
 @pytest.mark.parametrize(("count", "at_once"), [(1, 1), (2, 2), (8, 2)])
@@ -92,11 +104,12 @@ def test_a_gpu_that_torch_cannot_use_is_no_reason_to_compute_on_the_cpu(
 
     if device.torch.accelerator.is_available():
         pytest.skip("torch can use the GPU of this machine")
-    monkeypatch.setattr(device, "gpus", lambda: ["0"])
+    monkeypatch.delenv(CHOICE, raising=False)
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "GPU-8932f937")
 
     with pytest.raises(device.GPUUnusable) as told:
         device.choose(bf16=True)
 
     assert "NVIDIA driver" in str(told.value) and f"set {CHOICE}= " in str(told.value)
-    monkeypatch.setattr(device, "gpus", list)
+    monkeypatch.setenv(CHOICE, "")
     assert not device.choose(bf16=True).accelerated
