@@ -1,8 +1,8 @@
-"""Every step on a device that is not the CPU, as far as that can be seen without a GPU.
+"""Every step on a device that is not the CPU: a GPU where there is one, and one that is played.
 
-The device (apart.cpp) refuses what CUDA refuses: tensors and generators of two devices in one
-operation, numpy's look at its memory. It does not show what only a GPU can: its own kernels, their
-speed, its memory's limits.
+That one (apart.cpp) refuses what CUDA refuses: tensors and generators of two devices in one
+operation, numpy's look at its memory. It does not show what only a GPU can: its own kernels and
+their speed.
 """
 
 import os
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from components.accelerator import gpus
 from components.record import read_record
 from components.store import RECORD
 
@@ -77,12 +78,23 @@ def test_the_device_refuses_what_cuda_refuses(
     )
 
 
+@pytest.fixture(params=["apart", "cuda"])
+def accelerated(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """An environment in which torch finds one of the devices."""
+    if request.param == "cuda":
+        if not gpus():
+            pytest.skip("needs a GPU")
+        return os.environ
+    environment: Mapping[str, str] = request.getfixturevalue("environment")
+    return environment
+
+
 @pytest.mark.dag
 def test_the_whole_pipeline_computes_on_it(
-    environment: Mapping[str, str], photo_folder: Path, tmp_path: Path
+    accelerated: Mapping[str, str], photo_folder: Path, tmp_path: Path
 ) -> None:
     ended = _run(
-        environment, photo_folder, tmp_path,
+        accelerated, photo_folder, tmp_path,
         *(f"{step}.bf16=true" for step in BF16),
         "dreambooth.gradient_checkpointing=true",
         "dreambooth.text_encoder=true",
