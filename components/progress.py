@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -40,6 +40,26 @@ class _Lines:
 
     def flush(self) -> None:
         sys.stdout.flush()
+
+
+class Transfer(tqdm):
+    """What a library shows of a transfer by bars of its own, as lines with the bytes.
+
+    A library that counts some bytes once more when they are on disk, and the files beside them, has
+    bars for that too; they are not shown.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        counted = options.get("unit") == "B" and not options["desc"].startswith("Reconstruct")
+        shown = {
+            "mininterval": 5.0,
+            "maxinterval": 10.0,
+            "delay": 0.001,
+            "file": _Lines(),
+            "bar_format": "downloading {n_fmt}/{total_fmt}B, {rate_fmt}, {remaining} left",
+            "disable": not counted,
+        }
+        super().__init__(*arguments, **options | shown)
 
 
 def say(line: str) -> None:

@@ -46,7 +46,7 @@ _NAMES = frozenset(
         "aiohttp.client_exceptions.ClientPayloadError",
         "botocore.exceptions.HTTPClientError",
         "http.client.IncompleteRead",
-        "httpx.TransportError",
+        "httpx2.TransportError",
         "requests.exceptions.ChunkedEncodingError",
         "requests.exceptions.ConnectionError",
         "requests.exceptions.Timeout",
@@ -105,7 +105,7 @@ def entered(manager: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
 
 
 def _status(error: BaseException) -> int | None:
-    """The HTTP status that an error of urllib, requests or httpx carries."""
+    """The HTTP status that an error of urllib, requests or httpx2 carries."""
     answer = getattr(error, "response", None)
     for value in (getattr(answer, "status_code", None), getattr(error, "code", None)):
         if isinstance(value, int):

@@ -8,7 +8,7 @@ from pathlib import Path
 from components.base_model import folder
 from components.base_model.settings import EMBEDDED, BaseModelSettings
 from components.outcome import Outcome
-from components.progress import say
+from components.progress import Transfer, say
 from components.store import digest_tree
 
 _HERE = Path(__file__).parent
@@ -77,15 +77,32 @@ def _unchanged(source: Path, settings: BaseModelSettings) -> None:
 
 
 def _downloaded(name: str, revision: str) -> Path:
-    """A hub model's folder in the hub's own cache, fetched at one commit."""
-    from huggingface_hub import snapshot_download
+    """A hub model's folder in the hub's own cache, fetched at one commit.
+
+    Raises:
+        ValueError: If the hub does not give it; an error that may pass is the cause.
+    """
+    from huggingface_hub import constants, errors, snapshot_download
 
     say(f"fetching {name} at {revision[:12]} from the hub")
-    return Path(
-        snapshot_download(
-            name,
-            revision=revision,
-            allow_patterns=folder.patterns(),
-            ignore_patterns=["*.fp16.*", "*.bf16.*", "*.non_ema.*"],
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                allow_patterns=folder.patterns(),
+                ignore_patterns=["*.fp16.*", "*.bf16.*", "*.non_ema.*"],
+                tqdm_class=Transfer,  # type: ignore[arg-type]
+            )
         )
-    )
+    except Exception as error:
+        if not isinstance(error, errors.HfHubHTTPError | errors.LocalEntryNotFoundError):
+            raise
+        offline = constants.HF_HUB_OFFLINE
+        reason = "HF_HUB_OFFLINE is set, and it is not in the hub's cache" if offline else error
+        raise ValueError(
+            f"the hub at {constants.ENDPOINT} does not give {name} at {revision} "
+            f"({' '.join(str(reason).split())}): check name and commit, name a mirror in "
+            "HF_ENDPOINT, give a token in HF_TOKEN to a model that asks for one, or give the "
+            "model's folder"
+        ) from (None if offline else error)

@@ -1,14 +1,17 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hub import COMMIT, NAME, serving
 from safetensors.numpy import save_file
 
 from components.base_model import resolve as module
-from components.base_model.folder import problems
+from components.base_model.folder import WEIGHTS, problems
 from components.base_model.resolve import resolve
 from components.base_model.settings import BaseModelSettings
 from components.store import digest_tree
@@ -164,20 +167,56 @@ def test_the_embedded_model_comes_with_its_samples(model, tmp_path, monkeypatch)
     assert not (out / "training.json").exists()
 
 
-def test_a_hub_model_is_fetched_at_its_commit_without_pickles(model, tmp_path, monkeypatch):
-    import huggingface_hub
+def fetch(tmp_path, endpoint, commit=COMMIT, **environment):
+    """Resolve a hub's model in a process of its own: the hub's client reads its settings once."""
+    code = (
+        "from pathlib import Path; from components.base_model.resolve import resolve; "
+        "from components.base_model.settings import BaseModelSettings; "
+        f"resolve(Path({str(tmp_path / 'out')!r}), "
+        f"BaseModelSettings(source={NAME!r}, revision={commit!r}))"
+    )
+    surroundings = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache")}
+    surroundings |= environment
+    return subprocess.run(
+        [sys.executable, "-c", code], env=surroundings, capture_output=True, text=True
+    )
 
-    asked = {}
 
-    def snapshot(name, **options):
-        asked.update(options, name=name)
-        return str(model)
+def test_a_hub_model_is_fetched_at_its_commit_without_pickles(model, tmp_path):
+    for name in ("unet/model.bin", "unet/model.fp16.safetensors", "v1-5.ckpt", "README.md"):
+        (model / name).write_bytes(b"not wanted")
+    # The client keeps what it got in blocks of 10 MB, and fetches equal files once.
+    for size, part in zip((12_000_000, 7, 8), WEIGHTS, strict=True):
+        save_file({"w": np.zeros(size, np.float16)}, model / part / "model.safetensors")
+    with serving(model) as hub:
+        hub.cuts.add("unet/model.safetensors")
+        ended = fetch(tmp_path, hub.address)
+    assert ended.returncode == 0, ended.stderr
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    resolve(tmp_path / "out", BaseModelSettings(source="owner/name", revision="a" * 40))
-    assert asked["name"] == "owner/name"
-    assert asked["revision"] == "a" * 40
-    assert all(name.endswith((".json", ".txt", ".safetensors")) for name in asked["allow_patterns"])
+    assert {Path(name).suffix for name in hub.fetched()} == {".json", ".safetensors"}
+    assert not any(".fp16." in name for name in hub.fetched())
+    assert any(first for _, _, first in hub.asked), "what was there is not fetched again"
+    for part in WEIGHTS:
+        name = f"{part}/model.safetensors"
+        assert (tmp_path / "out" / name).read_bytes() == (model / name).read_bytes()
+    assert "» downloading " in ended.stdout
+
+    # Now from the hub's cache.
+    shutil.rmtree(tmp_path / "out")
+    assert fetch(tmp_path, hub.address, HF_HUB_OFFLINE="1").returncode == 0
+    assert (tmp_path / "out" / "model_index.json").is_file()
+
+
+def test_a_hub_that_does_not_give_a_model_is_told_with_the_ways_out(tmp_path):
+    with serving(tmp_path) as hub:
+        refused = fetch(tmp_path, hub.address, "f" * 40)
+        offline = fetch(tmp_path, hub.address, HF_HUB_OFFLINE="1")
+
+    for one, reason in ((refused, "Repository Not Found"), (offline, "HF_HUB_OFFLINE is set")):
+        told = one.stderr.strip().splitlines()[-1]
+        assert told.startswith(f"ValueError: the hub at {hub.address} does not give {NAME} at ")
+        assert reason in told
+        assert "HF_ENDPOINT" in told and "HF_TOKEN" in told and "folder" in told
 
 
 def test_a_hub_model_without_a_commit_is_refused():

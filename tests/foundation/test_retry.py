@@ -110,6 +110,20 @@ def test_no_server_at_all_passes() -> None:
     assert transient(error.value)
 
 
+def test_the_hub_s_client_in_trouble_passes() -> None:
+    """It names its errors by the library that it speaks HTTP with."""
+    from huggingface_hub.utils import get_session
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(Exception) as error:
+        get_session().get(f"http://127.0.0.1:{port}/")
+
+    assert not isinstance(error.value, OSError), "an error that passes by its name alone"
+    assert transient(error.value)
+
+
 def test_an_error_passes_when_its_cause_does() -> None:
     def fetch() -> None:
         try:
