@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra_manifests import INFRA
-
+INFRA = Path(__file__).parents[1] / "infra"
 WEED = Path(sys.executable).with_name("weed")
 KEYS = {
     "AWS_ACCESS_KEY_ID": "MLFLOWMLFLOWMLFLOW00",
