@@ -7,6 +7,7 @@ from pathlib import Path
 
 from components.base_model import folder
 from components.base_model.settings import EMBEDDED, BaseModelSettings
+from components.certificates import untrusted
 from components.outcome import Outcome
 from components.progress import Transfer, say
 from components.store import digest_tree
@@ -95,14 +96,15 @@ def _downloaded(name: str, revision: str) -> Path:
                 tqdm_class=Transfer,  # type: ignore[arg-type]
             )
         )
-    except Exception as error:
-        if not isinstance(error, errors.HfHubHTTPError | errors.LocalEntryNotFoundError):
-            raise
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError) as error:
         offline = constants.HF_HUB_OFFLINE
-        reason = "HF_HUB_OFFLINE is set, and it is not in the hub's cache" if offline else error
+        reason = (
+            "HF_HUB_OFFLINE is set, and it is not in the hub's cache"
+            if offline
+            else " ".join(str(error).split())
+        )
         raise ValueError(
             f"the hub at {constants.ENDPOINT} does not give {name} at {revision} "
-            f"({' '.join(str(reason).split())}): check name and commit, name a mirror in "
-            "HF_ENDPOINT, give a token in HF_TOKEN to a model that asks for one, or give the "
-            "model's folder"
+            f"({reason}{untrusted(reason)}): check name and commit, name a mirror in HF_ENDPOINT, "
+            "give a token in HF_TOKEN to a model that asks for one, or give the model's folder"
         ) from (None if offline else error)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from components.certificates import untrusted
 from components.data_versioning.tracked import THREADS, Tracked, digest, md5s, parse
 from components.progress import track
 
@@ -178,4 +179,4 @@ def _reason(error: BaseException) -> str:
     """What an error was about at its root; DVC wraps them."""
     while error.__cause__ is not None and not isinstance(error.__cause__, ImportError):
         error = error.__cause__
-    return str(error)
+    return f"{error}{untrusted(str(error))}"

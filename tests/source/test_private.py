@@ -4,13 +4,11 @@ import base64
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+from git_server import Fields, Handler, serving
 
 from components.data_versioning.askpass import CREDENTIALS, answer
 
@@ -61,68 +59,22 @@ def server(repository: Path) -> Iterator[tuple[str, list[str]]]:
     wanted = "Basic " + base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
     forbidden = "Basic " + base64.b64encode(b"guest:known").decode()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Private(Handler):
         """git's own server, behind a password."""
 
-        protocol_version = "HTTP/1.1"
+        root = repository.parent
 
-        def do_GET(self) -> None:
-            """Answer one request."""
-            body = self._body()
+        def refusal(self) -> tuple[int, Fields] | None:
+            """Whoever is not that user is asked for a password, or turned away."""
             told.append(self.headers.get("Authorization", ""))
             if told[-1] == forbidden:
-                self._send(403, [], b"")
-                return
+                return 403, []
             if told[-1] != wanted:
-                self._send(401, [("WWW-Authenticate", 'Basic realm="git"')], b"")
-                return
-            place = urlsplit(self.path)
-            done = subprocess.run(
-                ["git", "http-backend"],
-                env={
-                    "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": str(repository.parent),
-                    "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": place.path,
-                    "QUERY_STRING": place.query, "REQUEST_METHOD": self.command,
-                    "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-                    "CONTENT_LENGTH": str(len(body)), "REMOTE_USER": "robot",
-                    "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-                    "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
-                },
-                input=body, capture_output=True, check=True,
-            )  # fmt: skip
-            head, _, content = done.stdout.partition(b"\r\n\r\n")
-            fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
-            status = int(fields.pop("Status", "200").split()[0])
-            self._send(status, list(fields.items()), content)
+                return 401, [("WWW-Authenticate", 'Basic realm="git"')]
+            return None
 
-        do_POST = do_GET  # noqa: N815
-
-        def _body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding") != "chunked":
-                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            parts = []
-            while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
-
-        def _send(self, status: int, fields: list[tuple[str, str]], content: bytes) -> None:
-            self.send_response(status)
-            for name, value in [*fields, ("Content-Length", str(len(content)))]:
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}", told
-        running.shutdown()
-        thread.join()
+    with serving(Private) as port:
+        yield f"http://127.0.0.1:{port}", told
 
 
 def _fetched(place: Path, address: str, known: str) -> subprocess.CompletedProcess[str]:
