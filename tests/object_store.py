@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,14 @@ KEYS = {
 """What the Secret `mlflow-object-store` says here."""
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
+def free_ports(count: int) -> list[int]:
+    """Ports that nothing listens on, each another."""
+    with ExitStack() as stack:
+        # All at once: a port that was let go may be the next that is found.
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,6 @@ class ObjectStore:
 @contextmanager
 def object_store() -> Iterator[ObjectStore]:
     """SeaweedFS with KFP's bucket and user in it."""
-    master, grpc, filer, s3 = free_port(), free_port(), free_port(), free_port()
     admin = ("KFPKFPKFPKFPKFPKFP00", "theKeyOfKfpItself")
     with tempfile.TemporaryDirectory(prefix="defectory-seaweedfs-") as name:
         folder = Path(name)
@@ -70,12 +72,13 @@ def object_store() -> Iterator[ObjectStore]:
             "volume.port", "volume.port.grpc", "filer.port.grpc", "s3.port.grpc", "iam.port",
             "s3.port.iceberg",
         )  # fmt: skip
+        master, grpc, filer, s3, *rest = free_ports(4 + len(others))
         server = subprocess.Popen(
             [WEED, "server", f"-dir={folder}/data", "-s3", "-iam", "-filer",
              "-master.volumePreallocate=false", "-volume.max=100", "-ip=127.0.0.1",
              f"-master.port={master}", f"-master.port.grpc={grpc}",
              f"-filer.port={filer}", f"-s3.port={s3}",
-             *(f"-{one}={free_port()}" for one in others)],
+             *(f"-{one}={port}" for one, port in zip(others, rest, strict=True))],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder,
         )  # fmt: skip
         try:

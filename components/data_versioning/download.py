@@ -1,5 +1,6 @@
 """Fetches a recorded version of a folder from DVC's cache or remote, and verifies it."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -79,6 +80,10 @@ def _here(url: str) -> Iterator[Path]:
         return
     # DVC can open an address too, but then does not find a remote inside the repository.
     with tempfile.TemporaryDirectory(prefix="defectory-") as folder:
+        # DVC's git reads the small names alone; everything else here knows both.
+        for name in ("https_proxy", "no_proxy"):
+            if value := os.environ.get(name.upper()):
+                os.environ.setdefault(name, value)
         try:
             clone(url, folder).close()
         except (Wrapped, SCMError) as error:  # DVC wraps some of them

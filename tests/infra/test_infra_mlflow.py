@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from infra_manifests import INFRA, Object, containers, named, overlay
-from object_store import KEYS, free_port, object_store
+from object_store import KEYS, free_ports, object_store
 
 _PASSWORD = "chosen at install"
 _FOUND = shutil.which("initdb") or next(
@@ -28,7 +28,7 @@ def _postgres(database: str, user: str) -> Iterator[tuple[int, str]]:
     """A PostgreSQL that asks for the password as ours does; yields its port and socket's folder."""
     # It refuses to run as root.
     account = "postgres" if os.geteuid() == 0 else None
-    port = free_port()
+    port = free_ports(1)[0]
     (server_of,) = [one for name, one, _ in containers(overlay("kind")) if "postgres" in name]
     (initialised,) = [
         one["value"].split() for one in server_of["env"] if one["name"] == "POSTGRES_INITDB_ARGS"
@@ -142,7 +142,7 @@ def test_the_server_keeps_runs_in_the_database_and_artifacts_in_the_object_store
             upgrade["command"], env={**_environment(objects, upgrade), **place, **own},
             cwd=image, check=True, capture_output=True, timeout=240,
         )  # fmt: skip
-        port = free_port()
+        port = free_ports(1)[0]
         changed = {"--host=0.0.0.0": "--host=127.0.0.1", "--port=5000": f"--port={port}",
                    "--workers=2": "--workers=1"}  # fmt: skip
         assert set(changed) <= set(serve["command"])
