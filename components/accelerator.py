@@ -10,7 +10,6 @@ CHOICE = "CUDA_VISIBLE_DEVICES"
 DEVICES = Path("/dev")
 """Where Linux keeps a file for every GPU."""
 
-
 _RUNTIME = "NVIDIA_VISIBLE_DEVICES"
 """Environment variable by which Kubernetes' device plugin tells NVIDIA's container runtime which
 GPUs a container was given; an image may ask for all there are."""

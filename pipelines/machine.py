@@ -3,6 +3,7 @@
 import contextlib
 import math
 import subprocess
+import sys
 from pathlib import Path
 
 from components.accelerator import gpus
@@ -20,6 +21,16 @@ def room(limits: Path = LIMITS) -> int:
     import psutil
 
     return int(min(psutil.virtual_memory().total, _memory_limit(limits)))
+
+
+def against_gpus() -> str:
+    """What torch says against the GPUs of this machine; empty where it can use them or has none."""
+    if not gpus():
+        return ""
+    command = [sys.executable, "-c", "import torch; torch.cuda.init()"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = ended.stderr.strip().splitlines()
+    return (said[-1] if said else f"exit code {ended.returncode}") if ended.returncode else ""
 
 
 def gpu_room() -> int | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.accelerator import CHOICE
 from components.image import unbuilt
 from pipelines.commands.options import PRESETS, add_configuration
 from pipelines.refusal import Refusal
@@ -83,7 +84,13 @@ def main(chosen: argparse.Namespace) -> int:
         raise Refusal(str(error)) from error
 
     from pipelines.commands.announcement import announce
+    from pipelines.machine import against_gpus
     from pipelines.run import STORE_FOLDER, Request, RunFailed, execute, tracking_uri
+
+    if reason := against_gpus():
+        # As if it were not there, for all that follows: times and memory, lanes, steps, containers.
+        os.environ[CHOICE] = ""
+        sys.stdout.write(f"GPU       not used, all is computed on the CPU ({reason})\n")
 
     out = _out(chosen)
     store = out / STORE_FOLDER

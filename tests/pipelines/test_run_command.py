@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from stand_in import StandIn, keep_environment
 
+from components.accelerator import CHOICE, gpus
 from components.task import WARM
 from pipelines import run
 
@@ -226,6 +227,30 @@ def test_memory_that_is_not_there_is_told(
     assert "this machine has 500 MB" in " ".join(little.split())
 
 
+def test_a_gpu_that_torch_cannot_use_is_told_and_left_alone(
+    photo_folder: Path, defectory_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("torch can use the GPU of this machine")
+    monkeypatch.setenv(CHOICE, "what the run says is taken out again")
+    monkeypatch.delenv(CHOICE)
+    devices = tmp_path / "dev"
+    devices.mkdir()
+    (devices / "nvidia0").touch()
+    for module in ("commands.announcement", "machine", "memory"):
+        monkeypatch.setattr(f"pipelines.{module}.gpus", lambda: gpus(devices))
+
+    _, said, _ = defectory_run(
+        "--data", str(photo_folder), "--out", str(tmp_path / "out"), "--dry-run"
+    )
+
+    assert said.startswith("GPU       not used, all is computed on the CPU (RuntimeError: ")
+    assert "NVIDIA driver" in said.splitlines()[0]
+    assert gpus(devices) == []
+
+
 @pytest.mark.parametrize(
     ("there", "told"), [(500_000_000, True), (80_000_000_000, False), (None, False)]
 )
@@ -235,6 +260,7 @@ def test_memory_that_the_gpu_has_not_is_told(
 ) -> None:  # fmt: skip
     for module in ("commands.announcement", "machine", "memory"):
         monkeypatch.setattr(f"pipelines.{module}.gpus", lambda: ["0"])
+    monkeypatch.setattr("pipelines.machine.against_gpus", lambda: "")
     monkeypatch.setattr("pipelines.commands.announcement.gpu_room", lambda: there)
     # What it leaves to a GPU no longer counts.
     monkeypatch.setattr("pipelines.commands.announcement.room", lambda: 500_000_000)
