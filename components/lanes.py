@@ -22,6 +22,9 @@ from typing import IO
 _LOOK = 0.05
 """Seconds between two looks for a free lane."""
 
+_ASIDE = "."
+"""Begins the name of a ticket that is being made."""
+
 _PAUSE = 2.0
 """Seconds that a lane is free before a patient task takes it: the task that follows the one which
 has just ended may be more urgent, and takes a moment to start."""
@@ -83,8 +86,11 @@ def _free(ticket: Path, turn: Turn, lanes: Mapping[Path, IO[str]]) -> Path | Non
 
 @contextlib.contextmanager
 def _ticket(path: Path) -> Iterator[Path]:
-    with path.open("w") as stream:
+    aside = path.with_name(f"{_ASIDE}{path.name}")
+    with aside.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
+        # Where others look it is locked from the first: else it would be taken for a killed task's.
+        aside.rename(path)
         try:
             yield path
         finally:
@@ -94,6 +100,8 @@ def _ticket(path: Path) -> Iterator[Path]:
 def _overtaken(ticket: Path) -> bool:
     """Whether a more urgent task waits; tickets that nobody holds are removed."""
     for other in sorted(ticket.parent.iterdir()):
+        if other.name.startswith(_ASIDE):
+            continue
         if other.name >= ticket.name:
             return False
         with contextlib.suppress(FileNotFoundError), other.open() as stream:

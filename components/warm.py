@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -182,6 +183,9 @@ def serve(address: Path) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ[_ASK_THE_DRIVER] = "1"
+    # The threads here wait, hold nothing that a child needs, and are those of libraries that expect
+    # to be forked; Python 3.12 warns of any.
+    warnings.filterwarnings("ignore", ".*multi-threaded, use of fork", DeprecationWarning)
     threading.Thread(target=_end_with_starter, daemon=True).start()
     with socket.socket(socket.AF_UNIX) as listener:
         aside = address.with_suffix(".part")

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.lanes import Turn, lane
+from components.lanes import Turn, _overtaken, _ticket, lane
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=2, max_size=6))
@@ -122,3 +122,25 @@ def test_a_patient_task_leaves_the_lane_to_the_one_that_follows(folder: Path) ->
         one.result(30)
         two.result(30)
     assert got == ["first", "second", "other"]
+
+
+def test_a_ticket_is_nobody_s_at_no_moment(tmp_path: Path) -> None:
+    """One that is there and not locked is taken for that of a killed task, and removed."""
+    last = tmp_path / Turn(True, 1).ticket()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            _overtaken(last)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        kept = []
+        for _ in range(3000):
+            with _ticket(tmp_path / Turn(False, 0).ticket()) as mine:
+                kept.append(mine.exists())
+        over.set()
+        looking.result(30)
+
+    assert all(kept)
+    assert not list(tmp_path.iterdir())
