@@ -101,7 +101,8 @@ def object_store() -> Iterator[ObjectStore]:
                 )
             yield ObjectStore(f"http://127.0.0.1:{s3}", admin, folder)
         finally:
-            server.terminate()
+            # Asked to end it takes its time to keep what nobody needs.
+            server.kill()
             server.wait(60)
 
 

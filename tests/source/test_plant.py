@@ -1,4 +1,4 @@
-"""Photos in a plant's network: certificates of its own authority, and a proxy on the way out."""
+"""Photos in a plant: git and S3 behind certificates of its own authority, and a proxy."""
 
 import os
 import re
@@ -17,6 +17,7 @@ from git_server import Handler, serving
 from object_store import object_store
 from test_source import git, prepare, version
 
+PHOTOS = {f"{number}.png": bytes([number]) * 1000 for number in range(40)}
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="needs openssl")
 
@@ -124,7 +125,7 @@ def repository(store: Mapping[str, str], tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         for name, value in store.items():
             patch.setenv(name, value)
-        version(made, {"one.png": b"photo"})
+        version(made, PHOTOS)
     git(made, "add", "-A")
     git(made, "commit", "-q", "-m", "photos")
     return made
@@ -151,11 +152,12 @@ def ports(store: Mapping[str, str], repository: Path, bundle: Path) -> Iterator[
 def _fetched(
     repository: str, place: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
-    """Fetch the photo in a process that has nothing of this one's network."""
+    """Fetch the photos in a process that has nothing of this one's network, and say which."""
     code = (
         "from components.data_versioning.source import fetched\n"
         f"with fetched({f'{repository}/made:data.dvc'!r}, '') as folder:\n"
-        "    print((folder / 'one.png').read_text())"
+        "    for path in folder.iterdir():\n"
+        "        print(path.name, path.read_bytes().hex())"
     )
     network = re.compile("(https?|no|all)_proxy|SSL_CERT_FILE|.*_CA_BUNDLE", re.IGNORECASE)
     kept = {name: value for name, value in os.environ.items() if not network.fullmatch(name)}
@@ -163,6 +165,12 @@ def _fetched(
         [sys.executable, "-c", code], env={**kept, "HOME": str(place), **environment},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def _whole(ended: subprocess.CompletedProcess[str]) -> bool:
+    """Whether all photos came as they are."""
+    got = {line for line in ended.stdout.splitlines() if ".png" in line}
+    return got == {f"{name} {value.hex()}" for name, value in PHOTOS.items()}
 
 
 @pytest.mark.parametrize(
@@ -188,11 +196,38 @@ def test_both_variables_for_certificates_are_needed_and_named(
     ended = _fetched(f"https://localhost:{ports['git.plant.example']}", tmp_path, environment)
 
     if not untrusted:
-        assert ended.stdout.splitlines()[-1:] == ["photo"], ended.stderr
+        assert _whole(ended), ended.stderr
         return
     told = ended.stderr.strip().splitlines()[-1]
     assert untrusted in told
     assert "in SSL_CERT_FILE and in REQUESTS_CA_BUNDLE" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"AWS_SECRET_ACCESS_KEY": "another"}, "Forbidden"),
+        ({"AWS_ACCESS_KEY_ID": "nobody"}, "Forbidden"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "Could not connect to the endpoint"),
+    ],
+)
+def test_a_store_that_gives_nothing_is_told(
+    change: Mapping[str, str],
+    reason: str,
+    ports: Mapping[str, int],
+    store: Mapping[str, str],
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    address = f"https://localhost:{ports['git.plant.example']}"
+
+    ended = _fetched(address, tmp_path, {**store, "SSL_CERT_FILE": str(bundle), **change})
+
+    assert ended.returncode != 0
+    told = ended.stderr.strip().splitlines()[-1]
+    assert reason in told
+    assert "check the remote 'embedded'" in told and "credentials" in told
+    assert store["AWS_SECRET_ACCESS_KEY"] not in ended.stdout + ended.stderr
 
 
 def test_git_and_s3_go_through_the_proxy(
@@ -210,5 +245,5 @@ def test_git_and_s3_go_through_the_proxy(
         }
         ended = _fetched("https://git.plant.example", tmp_path, environment)
 
-    assert ended.stdout.splitlines()[-1:] == ["photo"], ended.stderr
+    assert _whole(ended), ended.stderr
     assert set(asked) == {f"CONNECT {host}:443" for host in ports}
