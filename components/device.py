@@ -1,6 +1,8 @@
 """Where the networks compute, and in which precision."""
 
 import os
+import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
@@ -72,6 +74,8 @@ def choose(bf16: bool, *, repeatable: bool = True) -> Device:
     if device is None:
         _check_absent()
         return Device(torch.device("cpu"), torch.float32)
+    if device.type == "cuda":
+        check_kernels(torch.cuda.get_device_capability(), torch.cuda.get_arch_list())
     if repeatable:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
@@ -88,6 +92,25 @@ def choose(bf16: bool, *, repeatable: bool = True) -> Device:
     return Device(device, torch.bfloat16 if bf16 else torch.float32)
 
 
+def check_kernels(capability: tuple[int, int], compiled: Sequence[str]) -> None:
+    """Make sure that a GPU is not older than all that this torch was compiled for.
+
+    Args:
+        capability: The GPU's compute capability.
+        compiled: What torch was compiled for, as `sm_75` or `sm_90a`.
+
+    Raises:
+        GPUUnusable: If it is.
+    """
+    numbers = [re.match(r"sm_(\d+)(\d)", one) for one in compiled]
+    oldest = min((tuple(map(int, one.groups())) for one in numbers if one), default=(0, 0))
+    if capability < oldest:
+        raise _unusable(
+            f"it has compute capability {'.'.join(map(str, capability))}",
+            f"it needs {'.'.join(map(str, oldest))} or more, so take another GPU",
+        )
+
+
 def _check_absent() -> None:
     """Make sure that no GPU lies idle beside days of computing on the CPU."""
     if not given():
@@ -98,8 +121,15 @@ def _check_absent() -> None:
         reason = " ".join(str(error).split())
     else:
         reason = "it finds none"
-    raise GPUUnusable(
-        f"there is an NVIDIA GPU, which PyTorch {torch.__version__} cannot use ({reason}): its "
-        f"driver must be for CUDA {torch.version.cuda} or newer, and the runtime of a container "
-        f"NVIDIA's; to compute on the CPU set {CHOICE}= (to nothing)"
+    raise _unusable(
+        reason,
+        f"its driver must be for CUDA {torch.version.cuda} or newer, and the runtime of a "
+        "container NVIDIA's",
+    )
+
+
+def _unusable(reason: str, way: str) -> GPUUnusable:
+    return GPUUnusable(
+        f"there is an NVIDIA GPU, which PyTorch {torch.__version__} cannot use ({reason}): {way}; "
+        f"to compute on the CPU set {CHOICE}= (to nothing)"
     )

@@ -24,13 +24,16 @@ def room(limits: Path = LIMITS) -> int:
 
 
 def against_gpus() -> str:
-    """What torch says against the GPUs of this machine; empty where it can use them or has none."""
+    """Why the GPUs of this machine cannot be used; empty where they can, or there are none."""
     if not gpus():
         return ""
-    command = [sys.executable, "-c", "import torch; torch.cuda.init()"]
+    # As a step will, in a process of its own: torch is long to import, and takes hold of a GPU.
+    command = [sys.executable, "-c", "from components.device import choose; choose(bf16=True)"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode == 0:
+        return ""
     said = ended.stderr.strip().splitlines()
-    return (said[-1] if said else f"exit code {ended.returncode}") if ended.returncode else ""
+    return said[-1].partition(": ")[2] if said else f"exit code {ended.returncode}"
 
 
 def gpu_room() -> int | None:

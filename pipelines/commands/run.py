@@ -90,7 +90,7 @@ def main(chosen: argparse.Namespace) -> int:
     if reason := against_gpus():
         # As if it were not there, for all that follows: times and memory, lanes, steps, containers.
         os.environ[CHOICE] = ""
-        sys.stdout.write(f"GPU       not used, all is computed on the CPU ({reason})\n")
+        sys.stdout.write(f"GPU       not used, all is computed on the CPU: {reason}\n")
 
     out = _out(chosen)
     store = out / STORE_FOLDER

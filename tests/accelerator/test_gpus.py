@@ -113,3 +113,33 @@ def test_a_gpu_that_torch_cannot_use_is_no_reason_to_compute_on_the_cpu(
     assert "NVIDIA driver" in str(told.value) and f"set {CHOICE}= " in str(told.value)
     monkeypatch.setenv(CHOICE, "")
     assert not device.choose(bf16=True).accelerated
+
+
+@pytest.mark.parametrize(
+    ("capability", "told"),
+    [((7, 0), "it has compute capability 7.0"), ((7, 5), ""), ((9, 0), ""), ((12, 0), "")],
+)
+def test_a_gpu_older_than_what_torch_was_compiled_for_is_refused(
+    capability: tuple[int, int], told: str
+) -> None:
+    from components.device import GPUUnusable, check_kernels
+
+    compiled = ["sm_100", "sm_75", "sm_80", "sm_90a", "compute_120"]
+    if not told:
+        check_kernels(capability, compiled)
+        return
+    with pytest.raises(GPUUnusable, match="it needs 7.5 or more") as refused:
+        check_kernels(capability, compiled)
+    assert told in str(refused.value)
+
+
+def test_what_torch_was_compiled_for_is_read() -> None:
+    import torch
+
+    from components.device import GPUUnusable, check_kernels
+
+    compiled = torch._C._cuda_getArchFlags().split()
+    with pytest.raises(GPUUnusable):
+        check_kernels((1, 0), compiled)
+    check_kernels((9, 0), compiled)
+    check_kernels((1, 0), [])

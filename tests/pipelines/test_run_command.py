@@ -239,6 +239,8 @@ def test_a_gpu_that_torch_cannot_use_is_told_and_left_alone(
     devices = tmp_path / "dev"
     devices.mkdir()
     (devices / "nvidia0").touch()
+    # Another process, which asks torch, has no such file.
+    monkeypatch.setenv("NVIDIA_VISIBLE_DEVICES", "GPU-8932f937")
     for module in ("commands.announcement", "machine", "memory"):
         monkeypatch.setattr(f"pipelines.{module}.gpus", lambda: gpus(devices))
 
@@ -246,7 +248,7 @@ def test_a_gpu_that_torch_cannot_use_is_told_and_left_alone(
         "--data", str(photo_folder), "--out", str(tmp_path / "out"), "--dry-run"
     )
 
-    assert said.startswith("GPU       not used, all is computed on the CPU (RuntimeError: ")
+    assert said.startswith("GPU       not used, all is computed on the CPU: there is an ")
     assert "NVIDIA driver" in said.splitlines()[0]
     assert gpus(devices) == []
 
