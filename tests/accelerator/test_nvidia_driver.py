@@ -67,7 +67,7 @@ def test_the_warm_process_imports_all_and_leaves_cuda_to_its_children(
     )  # fmt: skip
     while not address.exists():
         time.sleep(0.01)
-    call = Call("test_driver:reach", "components.settings:Settings", "{}",
+    call = Call("test_nvidia_driver:reach", "components.settings:Settings", "{}",
                 {"out": str(tmp_path)}, {}, environment)  # fmt: skip
     ends = time.monotonic() + 120
     while not (found := perform_warm(call, address).outcome.metrics)["warm"]:
